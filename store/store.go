@@ -1,0 +1,187 @@
+// Package store keeps objects: revisions, an index in memory, a history of changes, and a durable log.
+//
+// It keeps bytes under keys and knows no kinds. Every reader is served from memory; every write is durable
+// before it is acknowledged, unless its Op says Relaxed. When the disk fails, the store refuses all further
+// writes with ErrClosed and keeps answering reads and watches from memory.
+//
+// The contract follows etcd's (https://etcd.io/docs/v3.6/learning/api_guarantees): one revision counts all
+// commits, an Item's Revision is the commit that wrote it, watches are ordered, gapless and resumable.
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
+)
+
+// Revision numbers the commits of a store, starting at 1. It only grows, also across restarts.
+type Revision int64
+
+// What an Op may expect of the item it writes, besides a revision.
+const (
+	Absent Revision = 0  // no item is stored under the key
+	Any    Revision = -1 // whatever is stored there, or nothing
+)
+
+// Errors of a Store. They may come wrapped; test with errors.Is.
+var (
+	// ErrExists: an Op expected Absent, and the key holds an item.
+	ErrExists = errors.New("key exists")
+	// ErrNotFound: an Op expected a revision, or deletes, and the key holds nothing.
+	ErrNotFound = errors.New("key not found")
+	// ErrConflict: an Op expected a revision other than the one stored.
+	ErrConflict = errors.New("stored revision differs")
+	// ErrCompacted: the history no longer reaches back to the revision asked for.
+	ErrCompacted = errors.New("revision has been compacted")
+	// ErrFuture: the revision asked for has not been committed yet.
+	ErrFuture = errors.New("revision is in the future")
+	// ErrClosed: the store was closed, or its log failed; nothing more can be written.
+	ErrClosed = errors.New("store is closed")
+)
+
+// Key names an item. Tables are named as the API names resources: "pods", "deployments.apps".
+// Namespace is empty for what is not in a namespace. Neither part holds a NUL byte.
+type Key struct {
+	Table     string
+	Namespace string
+	Name      string
+}
+
+// Form names a wire form of an item that is cached beside it. A store gives them no meaning.
+type Form uint8
+
+// FormCount bounds Form.
+const FormCount = 8
+
+// Item is one version of one object. It is shared by all readers and never changes once it is published;
+// its caches fill in on demand.
+type Item struct {
+	Key      Key
+	Revision Revision // the commit that wrote this version
+	Created  Revision // the commit that created the object
+	Data     []byte   // what the log keeps, as the writer gave it
+
+	decode func(*Item) any
+	value  atomic.Pointer[any]
+	forms  [FormCount]atomic.Pointer[[]byte]
+}
+
+// NewItem makes an item that is about to be published. value is the decoded form, or nil to have decode
+// make it on first demand. For implementations of Store.
+func NewItem(key Key, rev, created Revision, data []byte, value any, decode func(*Item) any) *Item {
+	i := &Item{Key: key, Revision: rev, Created: created, Data: data, decode: decode}
+	if value != nil {
+		i.value.Store(&value)
+	}
+	return i
+}
+
+// Value returns the decoded form of Data. It is shared: callers must not change it.
+func (i *Item) Value() any {
+	if v := i.value.Load(); v != nil {
+		return *v
+	}
+	v := i.decode(i)
+	if !i.value.CompareAndSwap(nil, &v) {
+		return *i.value.Load()
+	}
+	return v
+}
+
+// Encoded returns the wire form f of the item, made by encode on first demand and kept. The bytes are shared:
+// callers must not change them. Two first callers may both encode; one result is kept.
+func (i *Item) Encoded(f Form, encode func(*Item) ([]byte, error)) ([]byte, error) {
+	if b := i.forms[f].Load(); b != nil {
+		return *b, nil
+	}
+	b, err := encode(i)
+	if err != nil {
+		return nil, err
+	}
+	if !i.forms[f].CompareAndSwap(nil, &b) {
+		return *i.forms[f].Load(), nil
+	}
+	return b, nil
+}
+
+// Op is one write. All Ops of a Commit happen at one revision, or none does.
+type Op struct {
+	Key    Key
+	Expect Revision // Absent, Any, or the Revision that must be stored now
+	Delete bool     // remove the item; Data and Value then describe it as it was last, for watchers
+	Data   []byte   // owned by the store from here on
+	Value  any      // decoded form of Data, owned by the store from here on; nil: decoded on demand
+	// Stamp, if set, is called once with the commit's revision after it is known and before Value is
+	// published, so that Value can carry it. It must be quick and must not call the store.
+	Stamp func(Revision)
+	// Relaxed writes are acknowledged once the log's file has them, without waiting for the disk: they survive
+	// a killed process but not a power failure. For what is rewritten every few seconds, such as leases.
+	Relaxed bool
+}
+
+// EventType says what a commit did to a key.
+type EventType uint8
+
+// The types of an Event.
+const (
+	Created EventType = iota + 1
+	Updated
+	Deleted
+)
+
+// Event is one change of one key. Item is the new version; for Deleted it is the last one under the revision of
+// the deletion. Prev is the version before, nil for Created.
+type Event struct {
+	Type EventType
+	Item *Item
+	Prev *Item
+}
+
+// Snapshot is the state after one commit. It never changes, costs nothing to hold for a short time, and may be
+// used by any number of goroutines.
+type Snapshot interface {
+	// Revision is the last commit that the snapshot holds.
+	Revision() Revision
+	// Get returns the item under the key, or nil.
+	Get(Key) *Item
+	// List yields the items of a table in order of namespace, then name. A namespace narrows it ("" means all).
+	// Items up to and including after (its Namespace and Name) are left out; the zero Key leaves out none.
+	List(table, namespace string, after Key) iter.Seq[*Item]
+	// Len counts the items of a table in a namespace ("" means all).
+	Len(table, namespace string) int
+}
+
+// Watcher yields the changes of one table, in order, each exactly once. It is used by one goroutine.
+type Watcher interface {
+	// Next returns all events since the last call, oldest first, waiting until there is at least one.
+	// It fails with ctx's error, with ErrCompacted when the watcher fell behind the history, or with ErrClosed.
+	// The slice is the caller's until the next call.
+	Next(ctx context.Context) ([]Event, error)
+	// Ready is closed, or receives, when Next would not wait. It is for selects; read it anew after each Next.
+	Ready() <-chan struct{}
+	// Progress is a revision up to which Next has returned every event of the table: what a bookmark may say.
+	// It is at least the revision of the last event returned, and grows as other tables change.
+	Progress() Revision
+}
+
+// Store is what the API server needs of a store. Every implementation passes storetest.
+type Store interface {
+	// Commit makes all ops, or none, durable and visible, and returns their revision. It returns when a reader
+	// of Snapshot sees them. Errors of expectations name the key and leave everything as it was. If ctx ends first the
+	// outcome is unknown. Commits of other callers that wait at the same time share one write to the disk.
+	Commit(ctx context.Context, ops ...Op) (Revision, error)
+	// Snapshot is the newest committed state: it holds every acknowledged commit (linearizable).
+	Snapshot() Snapshot
+	// SnapshotAt is the state right after the commit of rev; ErrCompacted or ErrFuture if there is none.
+	SnapshotAt(rev Revision) (Snapshot, error)
+	// Watch starts right after the commit of rev; ErrCompacted when the history starts later, ErrFuture when rev is
+	// later than Snapshot().Revision(). rev is often a Snapshot's Revision, then nothing is missed between the two.
+	Watch(table string, rev Revision) (Watcher, error)
+	// WaitFor returns when Snapshot().Revision() is at least rev, or with ctx's error.
+	WaitFor(ctx context.Context, rev Revision) error
+	// Compacted is the oldest revision that SnapshotAt and Watch still accept.
+	Compacted() Revision
+	// Close waits for commits under way, ends all watchers with ErrClosed and releases the log.
+	Close() error
+}
