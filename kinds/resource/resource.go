@@ -64,7 +64,7 @@ type Resource struct {
 	Subresources []Subresource // others that read and write this object; streams and the like are the API server's
 
 	Columns []Column               // kubectl get; the name column is included
-	Row     func(obj Object) []any // cells of Columns, same length
+	Row     func(obj Object) []any // cells of Columns, same length; see Cells for those that depend on the time
 
 	// Fields gives the selectable fields beyond metadata.name and metadata.namespace.
 	Fields func(obj Object) fields.Set
@@ -95,7 +95,8 @@ type Served struct {
 type Subresource struct {
 	Name           string // "status", "resize"
 	Verbs          []string
-	PrepareUpdate  func(obj, old Object) // resets what this door may not change, such as spec
+	Body           schema.GroupVersionKind // what is written and answered, if not the resource itself: Eviction, TokenRequest
+	PrepareUpdate  func(obj, old Object)   // resets what this door may not change, such as spec
 	ValidateUpdate func(obj, old Object) field.ErrorList
 }
 

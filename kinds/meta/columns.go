@@ -1,0 +1,58 @@
+package meta
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"proa/kinds/resource"
+)
+
+// Name is the first column of nearly every kind.
+func Name() resource.Column {
+	return resource.Column{Name: "Name", Type: "string", Format: "name", Description: objectMetaDoc("name")}
+}
+
+// Age is the column that Since fills.
+func Age() resource.Column {
+	return resource.Column{Name: "Age", Type: "string", Description: objectMetaDoc("creationTimestamp")}
+}
+
+// Column describes a column with text that kubectl get always shows.
+func Column(name, description string) resource.Column {
+	return resource.Column{Name: name, Type: "string", Description: description}
+}
+
+// Number describes a column with an integer that kubectl get always shows.
+func Number(name, description string) resource.Column {
+	return resource.Column{Name: name, Type: "integer", Description: description}
+}
+
+// Wide describes a column with text that kubectl get shows with -o wide only.
+func Wide(name, description string) resource.Column {
+	return resource.Column{Name: name, Type: "string", Description: description, Priority: 1}
+}
+
+// NameAndAge are the columns of kinds that show nothing else.
+func NameAndAge() []resource.Column { return []resource.Column{Name(), Age()} }
+
+// NameAndAgeRow fills NameAndAge.
+func NameAndAgeRow(obj resource.Object) []any {
+	return []any{obj.GetName(), Since(obj.GetCreationTimestamp())}
+}
+
+// Since is the cell that says how long ago something was: "5m", or "<unknown>" if it never was.
+func Since(t metav1.Time) resource.Timed {
+	return func(now time.Time) any {
+		if t.IsZero() {
+			return "<unknown>"
+		}
+		return duration.HumanDuration(now.Sub(t.Time))
+	}
+}
+
+// SinceMicro is Since for a time with microseconds.
+func SinceMicro(t metav1.MicroTime) resource.Timed { return Since(metav1.Time{Time: t.Time}) }
+
+func objectMetaDoc(name string) string { return metav1.ObjectMeta{}.SwaggerDoc()[name] }

@@ -1,0 +1,47 @@
+package kinds
+
+import (
+	"proa/kinds/authentication"
+	"proa/kinds/authorization"
+	"proa/kinds/coordination"
+	"proa/kinds/core"
+	"proa/kinds/discovery"
+	"proa/kinds/rbac"
+	"proa/kinds/scheduling"
+)
+
+// Builtin is the table of everything that a cluster can hold without custom resources. Discovery lists it in this order.
+func Builtin() *Table {
+	return New(
+		core.ConfigMap(),
+		core.Endpoints(),
+		core.Event(),
+		core.LimitRange(),
+		core.Namespace(),
+		core.Node(),
+		pod(),
+		core.Secret(),
+		core.ServiceAccount(),
+		core.Service(),
+
+		authentication.SelfSubjectReview(),
+		authentication.TokenReview(),
+		authorization.LocalSubjectAccessReview(),
+		authorization.SelfSubjectAccessReview(),
+		authorization.SelfSubjectRulesReview(),
+		authorization.SubjectAccessReview(),
+
+		deployment(),
+		replicaSet(),
+
+		coordination.Lease(),
+		discovery.EndpointSlice(),
+
+		rbac.ClusterRoleBinding(),
+		rbac.ClusterRole(),
+		rbac.RoleBinding(),
+		rbac.Role(),
+
+		scheduling.PriorityClass(),
+	)
+}

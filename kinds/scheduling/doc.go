@@ -1,0 +1,5 @@
+// Package scheduling holds the rules of the scheduling.k8s.io group.
+//
+// It decides and does nothing on its own: every function is pure and is called through the row of its kind, by the API
+// server for each write and by whoever prints a table. It needs nothing that could be gone.
+package scheduling
