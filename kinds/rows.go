@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"proa/kinds/apps"
 	"proa/kinds/authentication"
 	"proa/kinds/authorization"
 	"proa/kinds/coordination"
@@ -19,7 +20,7 @@ func Builtin() *Table {
 		core.LimitRange(),
 		core.Namespace(),
 		core.Node(),
-		pod(),
+		core.Pod(),
 		core.Secret(),
 		core.ServiceAccount(),
 		core.Service(),
@@ -31,8 +32,8 @@ func Builtin() *Table {
 		authorization.SelfSubjectRulesReview(),
 		authorization.SubjectAccessReview(),
 
-		deployment(),
-		replicaSet(),
+		apps.Deployment(),
+		apps.ReplicaSet(),
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),

@@ -1,0 +1,96 @@
+package core
+
+import (
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"proa/kinds/podspec"
+	"proa/kinds/resource"
+)
+
+// Pod is the row of pods.
+func Pod() *resource.Resource {
+	return &resource.Resource{
+		Version: "v1", Name: "pods", Singular: "pod", Kind: "Pod", ShortNames: []string{"po"}, Categories: []string{"all"},
+		Namespaced: true,
+		New:        func() resource.Object { return &corev1.Pod{} },
+		NewList:    func() runtime.Object { return &corev1.PodList{} },
+
+		Default:       resource.Do(podspec.DefaultPod),
+		PrepareCreate: resource.Do(preparePodCreate),
+		PrepareUpdate: resource.Do2(preparePodUpdate),
+		GracePeriod:   podGracePeriod,
+
+		AllowUnconditionalUpdate: true,
+		Status:                   &resource.Subresource{Name: "status", PrepareUpdate: resource.Do2(preparePodStatus)},
+		Subresources: []resource.Subresource{
+			{Name: "ephemeralcontainers", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(preparePodEphemeralContainers)},
+			{Name: "resize", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(preparePodResize)},
+		},
+		Columns:     podColumns(),
+		Row:         resource.Typed(podRow),
+		Fields:      resource.Typed(podFields),
+		FieldLabels: podFieldLabels(),
+	}
+}
+
+func podFields(pod *corev1.Pod) fields.Set {
+	podIP := ""
+	if len(pod.Status.PodIPs) > 0 {
+		podIP = pod.Status.PodIPs[0].IP
+	}
+	return fields.Set{
+		"spec.nodeName":            pod.Spec.NodeName,
+		"spec.restartPolicy":       string(pod.Spec.RestartPolicy),
+		"spec.schedulerName":       pod.Spec.SchedulerName,
+		"spec.serviceAccountName":  pod.Spec.ServiceAccountName,
+		"spec.hostNetwork":         strconv.FormatBool(pod.Spec.HostNetwork),
+		"status.phase":             string(pod.Status.Phase),
+		"status.podIP":             podIP,
+		"status.podIPs":            podIP,
+		"status.nominatedNodeName": pod.Status.NominatedNodeName,
+	}
+}
+
+func podFieldLabels() []string {
+	return []string{
+		"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+		"status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
+	}
+}
+
+// podGracePeriod: a pod that is on a node and has not ended gets the time that the client asks for, or its own; any
+// other pod goes at once. A deletion under way can only be made shorter.
+func podGracePeriod(obj resource.Object, opts *metav1.DeleteOptions) bool {
+	if opts == nil {
+		return false
+	}
+	pod := obj.(*corev1.Pod)
+	period := int64(0)
+	switch underWay := pod.DeletionGracePeriodSeconds; {
+	case pod.DeletionTimestamp != nil && underWay != nil:
+		period = *underWay
+		if opts.GracePeriodSeconds != nil {
+			period = min(period, atLeastOne(*opts.GracePeriodSeconds))
+		}
+	case pod.Spec.NodeName == "" || podspec.IsTerminal(pod):
+	case opts.GracePeriodSeconds != nil:
+		period = atLeastOne(*opts.GracePeriodSeconds)
+	case pod.Spec.TerminationGracePeriodSeconds != nil:
+		period = atLeastOne(*pod.Spec.TerminationGracePeriodSeconds)
+	}
+	opts.GracePeriodSeconds = &period
+	return period > 0
+}
+
+// atLeastOne reads a negative period as one second, as upstream does; zero stays zero.
+func atLeastOne(period int64) int64 {
+	if period < 0 {
+		return 1
+	}
+	return period
+}
