@@ -1,6 +1,8 @@
 package meta
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,3 +58,25 @@ func Since(t metav1.Time) resource.Timed {
 func SinceMicro(t metav1.MicroTime) resource.Timed { return Since(metav1.Time{Time: t.Time}) }
 
 func objectMetaDoc(name string) string { return metav1.ObjectMeta{}.SwaggerDoc()[name] }
+
+// NameAndCreated are the columns of kinds for which upstream has no printer of their own.
+func NameAndCreated() []resource.Column {
+	return []resource.Column{Name(), {Name: "Created At", Type: "date", Description: objectMetaDoc("creationTimestamp")}}
+}
+
+// NameAndCreatedRow fills NameAndCreated.
+func NameAndCreatedRow(obj resource.Object) []any {
+	return []any{obj.GetName(), obj.GetCreationTimestamp().UTC().Format(time.RFC3339)}
+}
+
+// Joined is a cell with at most three of the items, and how many more there are.
+func Joined(items []string, empty string) string {
+	const shown = 3
+	if len(items) == 0 {
+		return empty
+	}
+	if len(items) > shown {
+		return fmt.Sprintf("%s + %d more...", strings.Join(items[:shown], ","), len(items)-shown)
+	}
+	return strings.Join(items, ",")
+}

@@ -89,6 +89,13 @@ type Served struct {
 	FromStored     func(Object) (Object, error)
 	Default        func(obj Object)
 	Deprecated     string // the Warning shown to users, empty if none
+
+	// Validate and ValidateUpdate, if set, replace the row's for what is written through this version. They are given
+	// the stored form.
+	Validate       func(obj Object) field.ErrorList
+	ValidateUpdate func(obj, old Object) field.ErrorList
+	// FieldLabels maps this version's selectable fields to the keys of the row's Fields. nil: the row's FieldLabels.
+	FieldLabels map[string]string
 }
 
 // Subresource is another door to the same object.
