@@ -9,9 +9,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"sync/atomic"
 )
 
@@ -46,6 +48,19 @@ type Key struct {
 	Table     string
 	Namespace string
 	Name      string
+}
+
+// String is how errors and logs name an item: "pods/default/web-0", or "nodes/alpha" without a namespace.
+func (k Key) String() string {
+	if k.Namespace == "" {
+		return k.Table + "/" + k.Name
+	}
+	return k.Table + "/" + k.Namespace + "/" + k.Name
+}
+
+// Compare orders keys by table, namespace, name: the order of lists, and of the events of one commit.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(strings.Compare(k.Table, o.Table), strings.Compare(k.Namespace, o.Namespace), strings.Compare(k.Name, o.Name))
 }
 
 // Form names a wire form of an item that is cached beside it. A store gives them no meaning.
@@ -83,10 +98,13 @@ func (i *Item) Value() any {
 		return *v
 	}
 	v := i.decode(i)
-	if !i.value.CompareAndSwap(nil, &v) {
-		return *i.value.Load()
+	if i.value.CompareAndSwap(nil, &v) {
+		return v
 	}
-	return v
+	if first := i.value.Load(); first != nil {
+		return *first
+	}
+	return v // another caller was first, and Shed came between
 }
 
 // Encoded returns the wire form f of the item, made by encode on first demand and kept. The bytes are shared:
@@ -99,24 +117,41 @@ func (i *Item) Encoded(f Form, encode func(*Item) ([]byte, error)) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	if !i.forms[f].CompareAndSwap(nil, &b) {
-		return *i.forms[f].Load(), nil
+	if i.forms[f].CompareAndSwap(nil, &b) {
+		return b, nil
 	}
-	return b, nil
+	if first := i.forms[f].Load(); first != nil {
+		return *first, nil
+	}
+	return b, nil // another caller was first, and Shed came between
 }
 
-// Op is one write. All Ops of a Commit happen at one revision, or none does.
+// Shed drops what can be made again from Data: the decoded form and the wire forms. Whoever holds them keeps them.
+// Implementations of Store call it for versions that only a late watcher may still ask for, so that the history
+// costs little more than its bytes.
+func (i *Item) Shed() {
+	if i.decode != nil {
+		i.value.Store(nil)
+	}
+	for f := range i.forms {
+		i.forms[f].Store(nil)
+	}
+}
+
+// Op is one write. All Ops of a Commit happen at one revision, or none does; a key may be in one of them only.
 type Op struct {
 	Key    Key
 	Expect Revision // Absent, Any, or the Revision that must be stored now
-	Delete bool     // remove the item; Data and Value then describe it as it was last, for watchers
+	Delete bool     // remove the item; Data and Value then describe it as it was last, for watchers (Data nil: as stored)
 	Data   []byte   // owned by the store from here on
 	Value  any      // decoded form of Data, owned by the store from here on; nil: decoded on demand
 	// Stamp, if set, is called once with the commit's revision after it is known and before Value is
-	// published, so that Value can carry it. It must be quick and must not call the store.
+	// published, so that Value can carry it. It must be quick and must not call the store. It is not called when an
+	// expectation fails; when the disk fails it may have been called in vain.
 	Stamp func(Revision)
 	// Relaxed writes are acknowledged once the log's file has them, without waiting for the disk: they survive
-	// a killed process but not a power failure. For what is rewritten every few seconds, such as leases.
+	// a killed process but not a power failure. For what is rewritten every few seconds, such as leases. A Commit is
+	// relaxed if all its Ops are; a later commit that is not makes it durable too, so what is lost is always the end.
 	Relaxed bool
 }
 
@@ -152,7 +187,8 @@ type Snapshot interface {
 	Len(table, namespace string) int
 }
 
-// Watcher yields the changes of one table, in order, each exactly once. It is used by one goroutine.
+// Watcher yields the changes of one table, in order, each exactly once; those of one commit come together, in order
+// of key. It is used by one goroutine. A Watcher needs no end: drop it, and it is garbage.
 type Watcher interface {
 	// Next returns all events since the last call, oldest first, waiting until there is at least one.
 	// It fails with ctx's error, with ErrCompacted when the watcher fell behind the history, or with ErrClosed.
@@ -168,8 +204,9 @@ type Watcher interface {
 // Store is what the API server needs of a store. Every implementation passes storetest.
 type Store interface {
 	// Commit makes all ops, or none, durable and visible, and returns their revision. It returns when a reader
-	// of Snapshot sees them. Errors of expectations name the key and leave everything as it was. If ctx ends first the
-	// outcome is unknown. Commits of other callers that wait at the same time share one write to the disk.
+	// of Snapshot sees them. Errors of expectations name the key and leave everything as it was. If ctx ends first, or
+	// the disk fails under way (ErrClosed), the outcome is unknown. Without ops it returns the newest revision.
+	// Commits of other callers that wait at the same time share one write to the disk.
 	Commit(ctx context.Context, ops ...Op) (Revision, error)
 	// Snapshot is the newest committed state: it holds every acknowledged commit (linearizable).
 	Snapshot() Snapshot
@@ -178,10 +215,10 @@ type Store interface {
 	// Watch starts right after the commit of rev; ErrCompacted when the history starts later, ErrFuture when rev is
 	// later than Snapshot().Revision(). rev is often a Snapshot's Revision, then nothing is missed between the two.
 	Watch(table string, rev Revision) (Watcher, error)
-	// WaitFor returns when Snapshot().Revision() is at least rev, or with ctx's error.
+	// WaitFor returns when Snapshot().Revision() is at least rev, with ctx's error, or with ErrClosed.
 	WaitFor(ctx context.Context, rev Revision) error
 	// Compacted is the oldest revision that SnapshotAt and Watch still accept.
 	Compacted() Revision
-	// Close waits for commits under way, ends all watchers with ErrClosed and releases the log.
+	// Close waits for commits under way, ends all watchers with ErrClosed and releases the log. Snapshots stay readable.
 	Close() error
 }

@@ -1,0 +1,76 @@
+package pebblelog
+
+import (
+	"sync"
+
+	"proa/store"
+)
+
+// request is a commit that waits for the committer.
+type request struct {
+	ops    []store.Op
+	answer chan answer // holds one, so the committer never waits for a caller that left
+}
+
+type answer struct {
+	revision store.Revision
+	err      error
+}
+
+// queue gathers requests while the committer is at the disk.
+type queue struct {
+	wake chan struct{} // holds one token while there may be something to take
+
+	mu struct {
+		sync.Mutex
+		waiting []*request
+		closed  bool
+	}
+}
+
+// add appends a request, unless the queue is closed.
+func (q *queue) add(r *request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.closed {
+		return false
+	}
+	q.mu.waiting = append(q.mu.waiting, r)
+	q.signal()
+	return true
+}
+
+// close refuses further requests; those that wait can still be taken.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.closed = true
+	q.signal()
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for requests and returns all there are; nil when the queue is closed and empty.
+func (q *queue) take() []*request {
+	for range q.wake {
+		q.mu.Lock()
+		taken, closed := q.mu.waiting, q.mu.closed
+		q.mu.waiting = nil
+		q.mu.Unlock()
+		if len(taken) > 0 {
+			if closed {
+				q.signal()
+			}
+			return taken
+		}
+		if closed {
+			return nil
+		}
+	}
+	return nil
+}

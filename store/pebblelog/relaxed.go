@@ -1,0 +1,94 @@
+package pebblelog
+
+import (
+	"strings"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// relaxedFS lets the committer write a batch to the log's file without waiting for the disk.
+//
+// Pebble's own way, NoSync, returns while the batch is still in Pebble's memory: a killed process would lose it. Asking
+// for a sync makes Pebble write the file first; so we always ask, and while relax is in force the sync itself is
+// left out here. The next sync of the file covers what was left out, since it covers the whole file.
+//
+// One thing must not happen: a later log file that exists while the end of an earlier one is missing. Pebble closes
+// the earlier file before it starts the next, so a sync left out is made up for in Close.
+//
+// What a power failure then takes is a tail of relaxed commits, whose revisions clients have seen. They must never be given
+// out again with another meaning, so revisions up to a floor are reserved on disk beforehand, and Open continues after the floor.
+type relaxedFS struct {
+	vfs.FS
+	on atomic.Bool
+}
+
+func newRelaxedFS(fs vfs.FS) *relaxedFS { return &relaxedFS{FS: fs} }
+
+// relax is in force until the function that it returns is called. Only the committer uses it, around one batch.
+func (r *relaxedFS) relax() (done func()) {
+	r.on.Store(true)
+	return func() { r.on.Store(false) }
+}
+
+// Unwrap is for vfs.Root.
+func (r *relaxedFS) Unwrap() vfs.FS { return r.FS }
+
+func (r *relaxedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := r.FS.Create(name, category)
+	return r.wrap(name, f, err)
+}
+
+func (r *relaxedFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := r.FS.ReuseForWrite(old, name, category)
+	return r.wrap(name, f, err)
+}
+
+func (r *relaxedFS) wrap(name string, f vfs.File, err error) (vfs.File, error) {
+	if err != nil || !strings.HasSuffix(name, ".log") {
+		return f, err
+	}
+	return &relaxedFile{File: f, fs: r}, nil
+}
+
+// relaxedFile is a file of Pebble's write-ahead log.
+type relaxedFile struct {
+	vfs.File
+	fs   *relaxedFS
+	owed atomic.Bool // a sync was left out and none has followed
+}
+
+func (f *relaxedFile) sync(do func() error) error {
+	if f.fs.on.Load() {
+		f.owed.Store(true)
+		return nil
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	f.owed.Store(false)
+	return nil
+}
+
+func (f *relaxedFile) Sync() error     { return f.sync(f.File.Sync) }
+func (f *relaxedFile) SyncData() error { return f.sync(f.File.SyncData) }
+
+func (f *relaxedFile) SyncTo(length int64) (bool, error) {
+	if f.fs.on.Load() {
+		f.owed.Store(true)
+		return false, nil
+	}
+	return f.File.SyncTo(length)
+}
+
+func (f *relaxedFile) Close() error {
+	if f.owed.Load() {
+		if err := f.File.SyncData(); err != nil {
+			_ = f.File.Close() // the first error is the one that matters
+			return err
+		}
+	}
+	return f.File.Close()
+}
+
+var _ vfs.FS = (*relaxedFS)(nil)
