@@ -1,0 +1,210 @@
+// Package proxy decides where the traffic of Services and host ports goes on one node: from the API's Services,
+// EndpointSlices and Pods to a ruleset. It is pure; package nft acts on the result, the agent calls both when one of the
+// three tables changes.
+package proxy
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	v1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"proa/network/ruleset"
+)
+
+// Input is what the rules of one node follow from.
+type Input struct {
+	Node           string       // the node's name
+	Pods, Services netip.Prefix // ranges of the cluster
+	ServiceList    iter.Seq[*v1.Service]
+	Slices         iter.Seq[*discoveryv1.EndpointSlice]
+	PodList        iter.Seq[*v1.Pod] // for host ports; pods of other nodes are passed over
+	// Skip leaves out a Service that the node answers itself, such as the cluster's DNS.
+	Skip func(*v1.Service) bool
+}
+
+// endpoint is one address of a Service's port that may be used.
+type endpoint struct {
+	addr  netip.AddrPort
+	local bool // its pod runs on this node
+	ready bool // else it is terminating and still serving
+}
+
+// portKey names a port of a Service.
+type portKey struct{ namespace, service, port string }
+
+// Rules computes the ruleset.
+func Rules(in Input) *ruleset.Ruleset {
+	b := &builder{in: in, endpoints: collect(in), loops: map[netip.Addr]bool{}, rules: &ruleset.Ruleset{
+		Pods: in.Pods, Services: in.Services,
+		Frontends: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{},
+	}}
+	for service := range in.ServiceList {
+		if in.Skip == nil || !in.Skip(service) {
+			b.service(service)
+		}
+	}
+	for pod := range in.PodList {
+		b.hostPorts(pod)
+	}
+	slices.SortFunc(b.rules.Closed, ruleset.Frontend.Compare)
+	for addr := range b.loops {
+		b.rules.Loops = append(b.rules.Loops, addr)
+	}
+	slices.SortFunc(b.rules.Loops, netip.Addr.Compare)
+	return b.rules
+}
+
+// collect gathers the usable endpoints of every Service port.
+func collect(in Input) map[portKey][]endpoint {
+	found := map[portKey][]endpoint{}
+	for slice := range in.Slices {
+		service := slice.Labels[discoveryv1.LabelServiceName]
+		if service == "" || slice.AddressType != discoveryv1.AddressTypeIPv4 {
+			continue
+		}
+		for i := range slice.Ports {
+			if slice.Ports[i].Port == nil {
+				continue
+			}
+			key := portKey{slice.Namespace, service, value(slice.Ports[i].Name, "")}
+			for j := range slice.Endpoints {
+				if e, ok := usable(&slice.Endpoints[j], uint16(*slice.Ports[i].Port), in.Node); ok {
+					found[key] = append(found[key], e)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// usable reads an endpoint; ok is false when it neither is ready nor serves while it terminates.
+func usable(e *discoveryv1.Endpoint, port uint16, node string) (endpoint, bool) {
+	ready := value(e.Conditions.Ready, true)
+	fallback := value(e.Conditions.Serving, ready) && value(e.Conditions.Terminating, false)
+	if len(e.Addresses) == 0 || !ready && !fallback {
+		return endpoint{}, false
+	}
+	addr, err := netip.ParseAddr(e.Addresses[0])
+	if err != nil || !addr.Is4() {
+		return endpoint{}, false
+	}
+	return endpoint{netip.AddrPortFrom(addr, port), value(e.NodeName, "") == node, ready}, true
+}
+
+type builder struct {
+	in        Input
+	endpoints map[portKey][]endpoint
+	loops     map[netip.Addr]bool
+	rules     *ruleset.Ruleset
+}
+
+// service adds the frontends of one Service.
+func (b *builder) service(s *v1.Service) {
+	clusterIP, err := netip.ParseAddr(s.Spec.ClusterIP)
+	if err != nil || !clusterIP.Is4() || s.Spec.Type == v1.ServiceTypeExternalName {
+		return // headless, not allocated yet, or a name only
+	}
+	for i := range s.Spec.Ports {
+		port := &s.Spec.Ports[i]
+		proto := protocol(port.Protocol)
+		all := b.endpoints[portKey{s.Namespace, s.Name, port.Name}]
+		name := s.Namespace + "/" + s.Name + ":" + cmp.Or(port.Name, strconv.Itoa(int(port.Port)))
+		onlyLocal := value(s.Spec.InternalTrafficPolicy, v1.ServiceInternalTrafficPolicyCluster) == v1.ServiceInternalTrafficPolicyLocal
+		b.frontend(ruleset.Frontend{Addr: clusterIP, Proto: proto, Port: uint16(port.Port)}, name, all, onlyLocal)
+		if port.NodePort != 0 {
+			onlyLocal := s.Spec.ExternalTrafficPolicy == v1.ServiceExternalTrafficPolicyLocal
+			b.frontend(ruleset.Frontend{Proto: proto, Port: uint16(port.NodePort)}, name, all, onlyLocal)
+		}
+	}
+}
+
+// frontend leads f to the endpoints that may serve it.
+func (b *builder) frontend(f ruleset.Frontend, name string, all []endpoint, onlyLocal bool) {
+	if onlyLocal {
+		name += "@" + b.in.Node
+	}
+	backends := b.choose(all, onlyLocal)
+	if len(backends) == 0 {
+		b.rules.Closed = append(b.rules.Closed, f)
+		return
+	}
+	b.rules.Frontends[f] = name
+	b.rules.Backends[name] = backends
+}
+
+// choose picks the ready endpoints, or, when none is, those that still serve while they terminate (KEP-1669).
+func (b *builder) choose(all []endpoint, onlyLocal bool) []netip.AddrPort {
+	var ready, terminating []netip.AddrPort
+	for _, e := range all {
+		if onlyLocal && !e.local {
+			continue
+		}
+		if e.local {
+			b.loops[e.addr.Addr()] = true
+		}
+		if e.ready {
+			ready = append(ready, e.addr)
+		} else {
+			terminating = append(terminating, e.addr)
+		}
+	}
+	if len(ready) == 0 {
+		ready = terminating
+	}
+	slices.SortFunc(ready, netip.AddrPort.Compare)
+	return slices.Compact(ready)
+}
+
+// hostPorts adds the host ports of a pod that runs on this node.
+func (b *builder) hostPorts(pod *v1.Pod) {
+	if pod.Spec.NodeName != b.in.Node || pod.Spec.HostNetwork || pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed {
+		return
+	}
+	podIP, err := netip.ParseAddr(pod.Status.PodIP)
+	if err != nil || !podIP.Is4() {
+		return
+	}
+	for _, containers := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			for _, port := range containers[i].Ports {
+				if port.HostPort != 0 {
+					b.hostPort(pod, podIP, port)
+				}
+			}
+		}
+	}
+}
+
+func (b *builder) hostPort(pod *v1.Pod, podIP netip.Addr, port v1.ContainerPort) {
+	f := ruleset.Frontend{Proto: protocol(port.Protocol), Port: uint16(port.HostPort)}
+	if addr, err := netip.ParseAddr(port.HostIP); err == nil && !addr.IsUnspecified() {
+		f.Addr = addr
+	}
+	name := pod.Namespace + "/" + pod.Name + ":host-" + strconv.Itoa(int(port.HostPort)) + "-" + f.Proto.String()
+	b.rules.Frontends[f] = name
+	b.rules.Backends[name] = []netip.AddrPort{netip.AddrPortFrom(podIP, uint16(port.ContainerPort))}
+	b.loops[podIP] = true
+}
+
+func protocol(p v1.Protocol) ruleset.Protocol {
+	switch p {
+	case v1.ProtocolUDP:
+		return ruleset.UDP
+	case v1.ProtocolSCTP:
+		return ruleset.SCTP
+	}
+	return ruleset.TCP
+}
+
+// value reads an optional field.
+func value[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}

@@ -1,0 +1,98 @@
+// Package ruleset is what the data plane of a node should do, as a plain value: which addresses and ports lead to which
+// pods. Package proxy computes it from the API's objects, package nft brings the kernel to it, and String is what tests read.
+package ruleset
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Protocol is the transport of a frontend, an IP protocol number.
+type Protocol uint8
+
+// The protocols that Services have.
+const (
+	TCP  Protocol = 6
+	UDP  Protocol = 17
+	SCTP Protocol = 132
+)
+
+func (p Protocol) String() string {
+	switch p {
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case SCTP:
+		return "sctp"
+	}
+	return fmt.Sprintf("protocol-%d", uint8(p))
+}
+
+// Frontend is where clients send to. An invalid Addr stands for every address of the node itself: a node port.
+type Frontend struct {
+	Addr  netip.Addr
+	Proto Protocol
+	Port  uint16
+}
+
+func (f Frontend) String() string {
+	addr := "node"
+	if f.Addr.IsValid() {
+		addr = f.Addr.String()
+	}
+	return fmt.Sprintf("%s:%d/%s", addr, f.Port, f.Proto)
+}
+
+// Compare orders frontends by address, port and protocol.
+func (f Frontend) Compare(g Frontend) int {
+	return cmp.Or(f.Addr.Compare(g.Addr), cmp.Compare(f.Port, g.Port), cmp.Compare(f.Proto, g.Proto))
+}
+
+// Ruleset is the state wanted of the kernel. It does not change after it is made.
+type Ruleset struct {
+	// Pods is the range of all pods of the cluster, Services that of all cluster IPs: traffic between pods, and from pods
+	// to cluster IPs, keeps its source address. What pods send elsewhere leaves under the node's address.
+	Pods, Services netip.Prefix
+	// Frontends maps each frontend to the name of its Backends.
+	Frontends map[Frontend]string
+	// Backends are the places that new connections are spread over, sorted, by name. None is empty.
+	Backends map[string][]netip.AddrPort
+	// Closed frontends have no backend; new connections are refused at once instead of left hanging.
+	Closed []Frontend
+	// Loops are the addresses of the node's own pods that are backends: a pod that is led to itself sees the
+	// node's address as its client, since it would answer itself past the translation otherwise.
+	Loops []netip.Addr
+}
+
+// String lists the rules, one a line, in a fixed order.
+func (r *Ruleset) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pods %s services %s\n", r.Pods, r.Services)
+	fronts := make([]Frontend, 0, len(r.Frontends))
+	for f := range r.Frontends {
+		fronts = append(fronts, f)
+	}
+	slices.SortFunc(fronts, Frontend.Compare)
+	for _, f := range fronts {
+		fmt.Fprintf(&b, "%s -> %s\n", f, r.Frontends[f])
+	}
+	names := make([]string, 0, len(r.Backends))
+	for n := range r.Backends {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		fmt.Fprintf(&b, "%s = %v\n", n, r.Backends[n])
+	}
+	for _, f := range r.Closed {
+		fmt.Fprintf(&b, "%s closed\n", f)
+	}
+	if len(r.Loops) > 0 {
+		fmt.Fprintf(&b, "loops %v\n", r.Loops)
+	}
+	return b.String()
+}
