@@ -3,6 +3,7 @@ package meta
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -71,4 +72,15 @@ func EndpointIP(path *field.Path, value string) field.ErrorList {
 		errs = append(errs, field.Invalid(path, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
 	}
 	return errs
+}
+
+// Protocol wants one of the protocols that services and containers know.
+func Protocol(path *field.Path, value corev1.Protocol) field.ErrorList {
+	switch value {
+	case "":
+		return field.ErrorList{field.Required(path, "")}
+	case corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP:
+		return nil
+	}
+	return field.ErrorList{field.NotSupported(path, value, []corev1.Protocol{corev1.ProtocolSCTP, corev1.ProtocolTCP, corev1.ProtocolUDP})}
 }

@@ -18,16 +18,20 @@ func Validate(row *resource.Resource, obj resource.Object) field.ErrorList {
 // not change. obj carries a resourceVersion by now, the client's or the one it is compared with.
 func ValidateUpdate(row *resource.Resource, obj, old resource.Object) field.ErrorList {
 	errs := validation.ValidateObjectMetaAccessorUpdate(obj, old, field.NewPath("metadata"))
+	return Distinct(append(errs, Validate(row, obj)...))
+}
+
+// Distinct drops errors that two rules found alike.
+func Distinct(errs field.ErrorList) field.ErrorList {
 	seen := map[string]bool{}
+	var kept field.ErrorList
 	for _, err := range errs {
-		seen[err.Error()] = true
-	}
-	for _, err := range Validate(row, obj) {
 		if !seen[err.Error()] {
-			errs = append(errs, err)
+			seen[err.Error()] = true
+			kept = append(kept, err)
 		}
 	}
-	return errs
+	return kept
 }
 
 func nameRule(row *resource.Resource) validation.ValidateNameFunc {
