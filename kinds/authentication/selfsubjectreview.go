@@ -7,14 +7,14 @@ import (
 	"proa/kinds/resource"
 )
 
-// SelfSubjectReview is the row of selfsubjectreviews.
+// SelfSubjectReview is the row of selfsubjectreviews: who am I? (KEP-3325)
 func SelfSubjectReview() *resource.Resource {
 	return &resource.Resource{
-		Group: "authentication.k8s.io", Version: "v1", Name: "selfsubjectreviews", Singular: "selfsubjectreview", Kind: "SelfSubjectReview",
-
-		New: func() resource.Object { return &authenticationv1.SelfSubjectReview{} },
-
-		Virtual: true, Verbs: []string{"create"},
-		Columns: meta.NameAndAge(), Row: meta.NameAndAgeRow,
+		Group: authenticationv1.GroupName, Version: "v1", Name: "selfsubjectreviews", Singular: "selfsubjectreview", Kind: "SelfSubjectReview",
+		Verbs:   []string{"create"},
+		Virtual: true,
+		New:     func() resource.Object { return &authenticationv1.SelfSubjectReview{} },
+		Columns: meta.NameAndCreated(),
+		Row:     meta.NameAndCreatedRow,
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"proa/kinds/resource"
 )
 
-// TokenReview is the row of tokenreviews.
+// TokenReview is the row of tokenreviews: whose token is this?
 func TokenReview() *resource.Resource {
 	return &resource.Resource{
-		Group: "authentication.k8s.io", Version: "v1", Name: "tokenreviews", Singular: "tokenreview", Kind: "TokenReview",
-
-		New: func() resource.Object { return &authenticationv1.TokenReview{} },
-
-		Virtual: true, Verbs: []string{"create"},
-		Columns: meta.NameAndAge(), Row: meta.NameAndAgeRow,
+		Group: authenticationv1.GroupName, Version: "v1", Name: "tokenreviews", Singular: "tokenreview", Kind: "TokenReview",
+		Verbs:   []string{"create"},
+		Virtual: true,
+		New:     func() resource.Object { return &authenticationv1.TokenReview{} },
+		Columns: meta.NameAndCreated(),
+		Row:     meta.NameAndCreatedRow,
 	}
 }

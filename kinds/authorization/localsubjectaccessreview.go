@@ -7,15 +7,16 @@ import (
 	"proa/kinds/resource"
 )
 
-// LocalSubjectAccessReview is the row of localsubjectaccessreviews.
+// LocalSubjectAccessReview is the row of localsubjectaccessreviews: may that subject do this in this namespace?
 func LocalSubjectAccessReview() *resource.Resource {
 	return &resource.Resource{
-		Group: "authorization.k8s.io", Version: "v1", Name: "localsubjectaccessreviews", Singular: "localsubjectaccessreview", Kind: "LocalSubjectAccessReview",
-
-		Namespaced: true,
-		New:        func() resource.Object { return &authorizationv1.LocalSubjectAccessReview{} },
-
-		Virtual: true, Verbs: []string{"create"},
-		Columns: meta.NameAndAge(), Row: meta.NameAndAgeRow,
+		Group: authorizationv1.GroupName, Version: "v1", Name: "localsubjectaccessreviews",
+		Singular: "localsubjectaccessreview", Kind: "LocalSubjectAccessReview", Namespaced: true,
+		Verbs:    []string{"create"},
+		Virtual:  true,
+		New:      func() resource.Object { return &authorizationv1.LocalSubjectAccessReview{} },
+		Validate: resource.Typed(validateLocalReview),
+		Columns:  meta.NameAndCreated(),
+		Row:      meta.NameAndCreatedRow,
 	}
 }

@@ -7,14 +7,16 @@ import (
 	"proa/kinds/resource"
 )
 
-// SelfSubjectAccessReview is the row of selfsubjectaccessreviews.
+// SelfSubjectAccessReview is the row of selfsubjectaccessreviews: may I do this?
 func SelfSubjectAccessReview() *resource.Resource {
 	return &resource.Resource{
-		Group: "authorization.k8s.io", Version: "v1", Name: "selfsubjectaccessreviews", Singular: "selfsubjectaccessreview", Kind: "SelfSubjectAccessReview",
-
-		New: func() resource.Object { return &authorizationv1.SelfSubjectAccessReview{} },
-
-		Virtual: true, Verbs: []string{"create"},
-		Columns: meta.NameAndAge(), Row: meta.NameAndAgeRow,
+		Group: authorizationv1.GroupName, Version: "v1", Name: "selfsubjectaccessreviews",
+		Singular: "selfsubjectaccessreview", Kind: "SelfSubjectAccessReview",
+		Verbs:    []string{"create"},
+		Virtual:  true,
+		New:      func() resource.Object { return &authorizationv1.SelfSubjectAccessReview{} },
+		Validate: resource.Typed(validateSelfReview),
+		Columns:  meta.NameAndCreated(),
+		Row:      meta.NameAndCreatedRow,
 	}
 }

@@ -7,14 +7,15 @@ import (
 	"proa/kinds/resource"
 )
 
-// SelfSubjectRulesReview is the row of selfsubjectrulesreviews.
+// SelfSubjectRulesReview is the row of selfsubjectrulesreviews: what may I do in a namespace?
 func SelfSubjectRulesReview() *resource.Resource {
 	return &resource.Resource{
-		Group: "authorization.k8s.io", Version: "v1", Name: "selfsubjectrulesreviews", Singular: "selfsubjectrulesreview", Kind: "SelfSubjectRulesReview",
-
-		New: func() resource.Object { return &authorizationv1.SelfSubjectRulesReview{} },
-
-		Virtual: true, Verbs: []string{"create"},
-		Columns: meta.NameAndAge(), Row: meta.NameAndAgeRow,
+		Group: authorizationv1.GroupName, Version: "v1", Name: "selfsubjectrulesreviews",
+		Singular: "selfsubjectrulesreview", Kind: "SelfSubjectRulesReview",
+		Verbs:   []string{"create"},
+		Virtual: true,
+		New:     func() resource.Object { return &authorizationv1.SelfSubjectRulesReview{} },
+		Columns: meta.NameAndCreated(),
+		Row:     meta.NameAndCreatedRow,
 	}
 }

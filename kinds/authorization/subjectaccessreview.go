@@ -7,14 +7,16 @@ import (
 	"proa/kinds/resource"
 )
 
-// SubjectAccessReview is the row of subjectaccessreviews.
+// SubjectAccessReview is the row of subjectaccessreviews: may that subject do this?
 func SubjectAccessReview() *resource.Resource {
 	return &resource.Resource{
-		Group: "authorization.k8s.io", Version: "v1", Name: "subjectaccessreviews", Singular: "subjectaccessreview", Kind: "SubjectAccessReview",
-
-		New: func() resource.Object { return &authorizationv1.SubjectAccessReview{} },
-
-		Virtual: true, Verbs: []string{"create"},
-		Columns: meta.NameAndAge(), Row: meta.NameAndAgeRow,
+		Group: authorizationv1.GroupName, Version: "v1", Name: "subjectaccessreviews",
+		Singular: "subjectaccessreview", Kind: "SubjectAccessReview",
+		Verbs:    []string{"create"},
+		Virtual:  true,
+		New:      func() resource.Object { return &authorizationv1.SubjectAccessReview{} },
+		Validate: resource.Typed(validateSubjectReview),
+		Columns:  meta.NameAndCreated(),
+		Row:      meta.NameAndCreatedRow,
 	}
 }
