@@ -1,0 +1,144 @@
+package discovery
+
+import (
+	"sort"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"proa/kinds"
+	"proa/kinds/resource"
+)
+
+// group is one API group with its versions, the preferred one first.
+type group struct {
+	name     string
+	versions []groupVersion
+}
+
+type groupVersion struct {
+	name      string
+	resources []metav1.APIResource // in the order of their names, a subresource after its resource
+}
+
+// groupsOf gathers what the rows serve. Groups keep the order in which the rows first name them.
+func groupsOf(table *kinds.Table, doors []Door) []group {
+	b := builder{index: map[schema.GroupVersion]*[]metav1.APIResource{}, doors: doors}
+	for _, r := range table.Rows() {
+		b.add(r, schema.GroupVersion{Group: r.Group, Version: r.Version}, r.Kind)
+		for _, s := range r.Served {
+			kind := s.Kind
+			if kind == "" {
+				kind = r.Kind
+			}
+			b.add(r, schema.GroupVersion{Group: s.Group, Version: s.Version}, kind)
+		}
+	}
+	for _, d := range doors {
+		if d.Resource == "" { // a resource with no row, such as bindings
+			gv := schema.GroupVersion{Group: d.Group, Version: "v1"}
+			*b.resources(gv) = append(*b.resources(gv), d.resource(d.Name, d.Namespaced))
+		}
+	}
+	var groups []group
+	for _, gv := range b.order {
+		resources := *b.index[gv]
+		sort.SliceStable(resources, func(i, j int) bool { return resources[i].Name < resources[j].Name })
+		version := groupVersion{name: gv.Version, resources: resources}
+		i := 0
+		for i < len(groups) && groups[i].name != gv.Group {
+			i++
+		}
+		if i == len(groups) {
+			groups = append(groups, group{name: gv.Group})
+		}
+		groups[i].versions = append(groups[i].versions, version)
+	}
+	return groups
+}
+
+type builder struct {
+	order []schema.GroupVersion
+	index map[schema.GroupVersion]*[]metav1.APIResource
+	doors []Door
+}
+
+func (b *builder) resources(gv schema.GroupVersion) *[]metav1.APIResource {
+	if b.index[gv] == nil {
+		b.index[gv] = new([]metav1.APIResource)
+		b.order = append(b.order, gv)
+	}
+	return b.index[gv]
+}
+
+func (b *builder) add(r *resource.Resource, gv schema.GroupVersion, kind string) {
+	verbs := r.Verbs
+	if verbs == nil {
+		verbs = resource.AllVerbs
+	}
+	list := b.resources(gv)
+	*list = append(*list, metav1.APIResource{
+		Name: r.Name, SingularName: r.Singular, Namespaced: r.Namespaced, Kind: kind,
+		Verbs: sorted(verbs), ShortNames: r.ShortNames, Categories: r.Categories,
+	})
+	named := map[string]bool{}
+	sub := func(s metav1.APIResource) {
+		if named[s.Name] {
+			return
+		}
+		named[s.Name] = true
+		*list = append(*list, s)
+	}
+	if r.Status != nil {
+		sub(subresource(r, r.Status, "status", kind))
+	}
+	if r.Scale != nil {
+		sub(metav1.APIResource{Name: r.Name + "/scale", Namespaced: r.Namespaced, Kind: "Scale", Group: "autoscaling", Version: "v1",
+			Verbs: []string{"get", "patch", "update"}})
+	}
+	for i := range r.Subresources {
+		sub(subresource(r, &r.Subresources[i], r.Subresources[i].Name, kind))
+	}
+	for _, d := range b.doors {
+		if d.Group == gv.Group && d.Resource == r.Name {
+			sub(d.resource(r.Name+"/"+d.Name, r.Namespaced))
+		}
+	}
+}
+
+func subresource(r *resource.Resource, s *resource.Subresource, name, kind string) metav1.APIResource {
+	out := metav1.APIResource{Name: r.Name + "/" + name, Namespaced: r.Namespaced, Kind: kind, Verbs: sorted(s.Verbs)}
+	if len(s.Verbs) == 0 {
+		out.Verbs = []string{"get", "patch", "update"}
+	}
+	if s.Body.Kind != "" {
+		out.Kind, out.Group, out.Version = s.Body.Kind, s.Body.Group, s.Body.Version
+	}
+	return out
+}
+
+func (g *group) document() *metav1.APIGroup {
+	out := &metav1.APIGroup{TypeMeta: metav1.TypeMeta{Kind: "APIGroup", APIVersion: "v1"}, Name: g.name}
+	for _, v := range g.versions {
+		gv := schema.GroupVersion{Group: g.name, Version: v.name}
+		out.Versions = append(out.Versions, metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: v.name})
+	}
+	out.PreferredVersion = out.Versions[0]
+	return out
+}
+
+func (v *groupVersion) resourceList(groupName string) *metav1.APIResourceList {
+	gv := schema.GroupVersion{Group: groupName, Version: v.name}
+	list := &metav1.APIResourceList{GroupVersion: gv.String(), APIResources: v.resources}
+	list.Kind = "APIResourceList"
+	if groupName != "" {
+		list.APIVersion = "v1" // upstream leaves it out for the core group
+	}
+	return list
+}
+
+func sorted(s []string) []string {
+	out := append([]string(nil), s...)
+	sort.Strings(out)
+	return out
+}
