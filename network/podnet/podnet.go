@@ -49,7 +49,7 @@ type Network struct {
 	}
 }
 
-// New reads what was allocated before and opens netlink in the node's namespace. It changes nothing yet.
+// New reads what was allocated before, opens netlink in the node's namespace and lets the node forward packets.
 func New(cfg Config) (*Network, error) {
 	if cfg.MTU == 0 {
 		cfg.MTU = 1500
@@ -73,14 +73,14 @@ func New(cfg Config) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.forward(); err != nil {
+		return nil, err
+	}
 	return n, nil
 }
 
 // Run serves the plugin until ctx ends.
 func (n *Network) Run(ctx context.Context) error {
-	if err := n.forward(); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(filepath.Dir(n.cfg.Socket), 0o700); err != nil {
 		return fmt.Errorf("make folder of socket: %w", err)
 	}

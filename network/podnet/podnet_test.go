@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -17,55 +16,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
+	"proa/internal/nstest"
 	"proa/network/podnet"
 )
-
-// namespace makes a network namespace that lasts as long as the test, and returns a handle and a path.
-func namespace(t *testing.T, name string) (netns.NsHandle, string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: makes network namespaces")
-	}
-	name = fmt.Sprintf("proa-test-%s-%d", name, os.Getpid())
-	type made struct {
-		ns  netns.NsHandle
-		err error
-	}
-	done := make(chan made)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the namespace it is in
-		ns, err := netns.NewNamed(name)
-		done <- made{ns, err}
-	}()
-	m := <-done
-	if m.err != nil {
-		t.Skipf("needs network namespaces: %v", m.err)
-	}
-	t.Cleanup(func() {
-		m.ns.Close()
-		if err := netns.DeleteNamed(name); err != nil {
-			t.Error(err)
-		}
-	})
-	return m.ns, "/run/netns/" + name
-}
-
-// within runs f on a thread inside the namespace.
-func within(t *testing.T, ns netns.NsHandle, f func() error) {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if err := netns.Set(ns); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
 
 func newNetwork(t *testing.T, host netns.NsHandle, dir string) *podnet.Network {
 	t.Helper()
@@ -117,18 +70,13 @@ func run(t *testing.T, n *podnet.Network) {
 func exchange(t *testing.T, from, to netns.NsHandle, addr string) string {
 	t.Helper()
 	var listener net.Listener
-	within(t, to, func() (err error) {
-		listener, err = net.Listen("tcp4", addr)
-		return err
-	})
+	var err error
+	nstest.Do(t, to, func() { listener, err = net.Listen("tcp4", addr) })
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer listener.Close()
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the namespace it is in
-		if err := netns.Set(from); err != nil {
-			t.Error(err)
-			listener.Close()
-			return
-		}
+	go nstest.Do(t, from, func() {
 		conn, err := net.Dial("tcp4", addr)
 		if err != nil {
 			t.Error(err)
@@ -137,7 +85,7 @@ func exchange(t *testing.T, from, to netns.NsHandle, addr string) string {
 		}
 		fmt.Fprintln(conn, "hello")
 		conn.Close()
-	}()
+	})
 	conn, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -151,9 +99,9 @@ func exchange(t *testing.T, from, to netns.NsHandle, addr string) string {
 }
 
 func TestPodsReachEachOtherAndTheHost(t *testing.T) {
-	host, _ := namespace(t, "host")
-	a, pathA := namespace(t, "a")
-	b, pathB := namespace(t, "b")
+	host, _ := nstest.New(t, "host")
+	a, pathA := nstest.New(t, "a")
+	b, pathB := nstest.New(t, "b")
 	addNodeIP(t, host)
 	n := newNetwork(t, host, t.TempDir())
 	run(t, n)
@@ -165,9 +113,6 @@ func TestPodsReachEachOtherAndTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	within(t, host, func() error { // Run has enabled forwarding when the first pod could be served
-		return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
-	})
 	if got := exchange(t, a, b, second.Address.String()+":80"); got != first.Address.String() {
 		t.Errorf("pod to pod: source %s, want %s", got, first.Address)
 	}
@@ -203,9 +148,9 @@ func TestPodsReachEachOtherAndTheHost(t *testing.T) {
 }
 
 func TestARestartKeepsAddresses(t *testing.T) {
-	host, _ := namespace(t, "host")
-	_, pathA := namespace(t, "a")
-	_, pathB := namespace(t, "b")
+	host, _ := nstest.New(t, "host")
+	_, pathA := nstest.New(t, "a")
+	_, pathB := nstest.New(t, "b")
 	addNodeIP(t, host)
 	dir := t.TempDir()
 	first, err := newNetwork(t, host, dir).Attach("sandbox-a", pathA, "eth0")
@@ -227,8 +172,8 @@ func TestARestartKeepsAddresses(t *testing.T) {
 }
 
 func TestPlugin(t *testing.T) {
-	host, _ := namespace(t, "host")
-	_, path := namespace(t, "a")
+	host, _ := nstest.New(t, "host")
+	_, path := nstest.New(t, "a")
 	addNodeIP(t, host)
 	dir := t.TempDir()
 	plugin := filepath.Join(dir, podnet.PluginName)

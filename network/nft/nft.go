@@ -1,0 +1,206 @@
+// Package nft brings the kernel's packet rules to a ruleset.Ruleset. It owns one nftables table, ip proa, and knows
+// no kinds.
+//
+// Cluster IPs and node ports are keys of two maps whose values lead to one chain per set of backends; a chain holds one rule
+// that translates to a random backend through a map of its own. So the cost of a packet does not grow with the number of
+// Services, and a change of one Service touches one chain and the map entries that changed. Each Apply is one
+// transaction: packets see the old rules or the new ones. The first Apply replaces what an earlier process left, so
+// traffic flows on by the old rules until then. When a transaction fails, the next Apply rebuilds everything.
+//
+// The road not taken: a rule per backend with jumps (iptables' way, also kube-proxy's in nftables) costs a chain per
+// endpoint, and marks to remember what to masquerade; here the connection tracker's original address tells it.
+package nft
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+
+	"proa/network/ruleset"
+)
+
+// TableName is the nftables table, of family ip, that holds all our rules.
+const TableName = "proa"
+
+// Config says where and for what the rules are.
+type Config struct {
+	Host      netns.NsHandle // the node's network namespace; the zero value means that of the process
+	PodPrefix string         // what the names of the host ends of pods' links start with; required
+}
+
+// Kernel applies rulesets. One goroutine uses it.
+type Kernel struct {
+	cfg       Config
+	conn      *nftables.Conn
+	conntrack *netlink.Handle
+	table     *nftables.Table
+	services  *nftables.Set    // address . protocol . port : verdict
+	nodePorts *nftables.Set    // protocol . port : verdict
+	closed    *nftables.Set    // address . protocol . port
+	loops     *nftables.Set    // source . destination
+	applied   *ruleset.Ruleset // nil: what the kernel holds is unknown
+}
+
+// New opens netlink. It changes nothing.
+func New(cfg Config) (*Kernel, error) {
+	if cfg.Host <= 0 {
+		current, err := netns.Get()
+		if err != nil {
+			return nil, fmt.Errorf("open network namespace: %w", err)
+		}
+		cfg.Host = current
+	}
+	conn, err := nftables.New(nftables.WithNetNSFd(int(cfg.Host)))
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	conntrack, err := netlink.NewHandleAt(cfg.Host)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	return &Kernel{cfg: cfg, conn: conn, conntrack: conntrack, table: &nftables.Table{Name: TableName, Family: nftables.TableFamilyIPv4}}, nil
+}
+
+// Apply makes the kernel follow r. On an error the kernel still follows the rules before, and the next Apply starts afresh.
+func (k *Kernel) Apply(r *ruleset.Ruleset) error {
+	before := k.applied
+	k.applied = nil
+	if before == nil || before.Pods != r.Pods || before.Services != r.Services {
+		before = &ruleset.Ruleset{}
+		if err := k.rebuild(r); err != nil {
+			return err
+		}
+	}
+	if err := k.change(before, r); err != nil {
+		return err
+	}
+	if err := k.conn.Flush(); err != nil {
+		return fmt.Errorf("apply packet rules: %w", err)
+	}
+	k.applied = r
+	return k.forgetFlows(before, r)
+}
+
+// Remove deletes all our rules. It succeeds when there are none.
+func (k *Kernel) Remove() error {
+	k.applied = nil
+	k.conn.AddTable(k.table)
+	k.conn.DelTable(k.table)
+	if err := k.conn.Flush(); err != nil {
+		return fmt.Errorf("remove packet rules: %w", err)
+	}
+	return nil
+}
+
+// change queues the difference between two rulesets.
+func (k *Kernel) change(before, after *ruleset.Ruleset) error {
+	for name, backends := range after.Backends {
+		if !slices.Equal(before.Backends[name], backends) {
+			if err := k.fill(name, backends, before.Backends[name] != nil); err != nil {
+				return err
+			}
+		}
+	}
+	if err := k.changeFrontends(before.Frontends, after.Frontends); err != nil {
+		return err
+	}
+	if err := k.changeSet(k.closed, closedKeys(before.Closed), closedKeys(after.Closed)); err != nil {
+		return err
+	}
+	if err := k.changeSet(k.loops, loopKeys(before.Loops), loopKeys(after.Loops)); err != nil {
+		return err
+	}
+	for name := range before.Backends {
+		if after.Backends[name] == nil {
+			chain := k.chain(name)
+			k.conn.FlushChain(chain)
+			k.conn.DelChain(chain)
+		}
+	}
+	return nil
+}
+
+// changeFrontends queues what differs between two maps of frontends: entries of the verdict maps.
+func (k *Kernel) changeFrontends(before, after map[ruleset.Frontend]string) error {
+	type change struct{ remove, add []nftables.SetElement }
+	changes := map[*nftables.Set]*change{k.services: {}, k.nodePorts: {}}
+	for f, name := range before {
+		if after[f] != name {
+			c := changes[k.setOf(f)]
+			c.remove = append(c.remove, frontendElement(f, name))
+		}
+	}
+	for f, name := range after {
+		if before[f] != name {
+			c := changes[k.setOf(f)]
+			c.add = append(c.add, frontendElement(f, name))
+		}
+	}
+	for _, set := range []*nftables.Set{k.services, k.nodePorts} {
+		if err := k.elements(set, changes[set].remove, changes[set].add); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Kernel) setOf(f ruleset.Frontend) *nftables.Set {
+	if f.Addr.IsValid() {
+		return k.services
+	}
+	return k.nodePorts
+}
+
+// changeSet queues what differs between two sets of keys.
+func (k *Kernel) changeSet(set *nftables.Set, before, after map[string]bool) error {
+	var remove, add []nftables.SetElement
+	for key := range before {
+		if !after[key] {
+			remove = append(remove, nftables.SetElement{Key: []byte(key)})
+		}
+	}
+	for key := range after {
+		if !before[key] {
+			add = append(add, nftables.SetElement{Key: []byte(key)})
+		}
+	}
+	return k.elements(set, remove, add)
+}
+
+// elements queues removals and additions, in pieces that fit into a netlink message.
+func (k *Kernel) elements(set *nftables.Set, remove, add []nftables.SetElement) error {
+	const piece = 400
+	for part := range slices.Chunk(remove, piece) {
+		if err := k.conn.SetDeleteElements(set, part); err != nil {
+			return fmt.Errorf("remove from set %s: %w", set.Name, err)
+		}
+	}
+	for part := range slices.Chunk(add, piece) {
+		if err := k.conn.SetAddElements(set, part); err != nil {
+			return fmt.Errorf("add to set %s: %w", set.Name, err)
+		}
+	}
+	return nil
+}
+
+func closedKeys(closed []ruleset.Frontend) map[string]bool {
+	keys := map[string]bool{}
+	for _, f := range closed {
+		if f.Addr.IsValid() { // at a closed node port nobody listens: the kernel refuses by itself
+			keys[string(serviceKey(f))] = true
+		}
+	}
+	return keys
+}
+
+func loopKeys(loops []netip.Addr) map[string]bool {
+	keys := map[string]bool{}
+	for _, addr := range loops {
+		keys[string(append(addr.AsSlice(), addr.AsSlice()...))] = true
+	}
+	return keys
+}
