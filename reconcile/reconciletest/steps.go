@@ -250,37 +250,3 @@ func fieldText(obj client.Object, path string) (string, error) {
 	text, err := yaml.Marshal(value)
 	return string(text), err
 }
-
-// maxDetail is up to where the content of a new object is printed; a longer one is what show is for.
-const maxDetail = 400
-
-// print writes down what the controllers did.
-func (p *player) print() {
-	for _, a := range p.api.TakeLog() {
-		switch {
-		case a.Ref.Table == "events":
-			p.printEvent(a)
-			continue
-		case a.Detail == "unchanged":
-			p.out.WriteString("UNCHANGED ")
-		case a.Verb == "create" && len(a.Detail) > maxDetail:
-			a.Detail = ""
-		}
-		fmt.Fprintln(&p.out, a)
-	}
-}
-
-func (p *player) printEvent(a fake.Action) {
-	event, ok := client.Get[*corev1.Event](p.user.View(), "events", a.Ref.Namespace, a.Ref.Name)
-	if !ok || a.Err != nil {
-		fmt.Fprintln(&p.out, a)
-		return
-	}
-	times := ""
-	if event.Count > 1 {
-		times = fmt.Sprintf(" (x%d)", event.Count)
-	}
-	fmt.Fprintf(&p.out, "  event %s %s %s %s%s: %s\n", event.Type, event.Reason,
-		event.InvolvedObject.Kind, event.InvolvedObject.Name, times, event.Message)
-}
-
