@@ -20,16 +20,26 @@ func Pod() *resource.Resource {
 		New:        func() resource.Object { return &corev1.Pod{} },
 		NewList:    func() runtime.Object { return &corev1.PodList{} },
 
-		Default:       resource.Do(podspec.DefaultPod),
-		PrepareCreate: resource.Do(preparePodCreate),
-		PrepareUpdate: resource.Do2(preparePodUpdate),
-		GracePeriod:   podGracePeriod,
+		Default:        resource.Do(podspec.DefaultPod),
+		PrepareCreate:  resource.Do(preparePodCreate),
+		PrepareUpdate:  resource.Do2(preparePodUpdate),
+		Validate:       resource.Typed(podspec.ValidatePod),
+		ValidateUpdate: resource.Typed2(podspec.ValidatePodUpdate),
+		GracePeriod:    podGracePeriod,
 
 		AllowUnconditionalUpdate: true,
-		Status:                   &resource.Subresource{Name: "status", PrepareUpdate: resource.Do2(preparePodStatus)},
+		Status: &resource.Subresource{
+			Name: "status", PrepareUpdate: resource.Do2(preparePodStatus), ValidateUpdate: resource.Typed2(podspec.ValidatePodStatusUpdate),
+		},
 		Subresources: []resource.Subresource{
-			{Name: "ephemeralcontainers", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(preparePodEphemeralContainers)},
-			{Name: "resize", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(preparePodResize)},
+			{
+				Name: "ephemeralcontainers", Verbs: []string{"get", "patch", "update"},
+				PrepareUpdate: resource.Do2(preparePodEphemeralContainers), ValidateUpdate: resource.Typed2(podspec.ValidateEphemeralContainersUpdate),
+			},
+			{
+				Name: "resize", Verbs: []string{"get", "patch", "update"},
+				PrepareUpdate: resource.Do2(preparePodResize), ValidateUpdate: resource.Typed2(podspec.ValidatePodResize),
+			},
 		},
 		Columns:     podColumns(),
 		Row:         resource.Typed(podRow),

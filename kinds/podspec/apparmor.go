@@ -17,11 +17,11 @@ func SyncAppArmor(pod *corev1.Pod) {
 		ofPod = pod.Spec.SecurityContext.AppArmorProfile
 	}
 	for c := range Containers(&pod.Spec) {
-		annotation, ok := pod.Annotations[corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+c.Name]
+		annotation, ok := pod.Annotations[appArmorOf+c.Name]
 		if !ok || c.SecurityContext != nil && c.SecurityContext.AppArmorProfile != nil {
 			continue
 		}
-		profile := appArmorOf(annotation)
+		profile := readAppArmor(annotation)
 		if profile == nil || equality.Semantic.DeepEqual(profile, ofPod) {
 			continue
 		}
@@ -32,15 +32,15 @@ func SyncAppArmor(pod *corev1.Pod) {
 	}
 }
 
-// appArmorOf reads the annotation's value; what it cannot read is nil, and stays an annotation only.
-func appArmorOf(annotation string) *corev1.AppArmorProfile {
+// readAppArmor reads the annotation's value; what it cannot read is nil, and stays an annotation only.
+func readAppArmor(annotation string) *corev1.AppArmorProfile {
 	switch annotation {
-	case corev1.DeprecatedAppArmorBetaProfileNameUnconfined:
+	case appArmorOff:
 		return &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
-	case corev1.DeprecatedAppArmorBetaProfileRuntimeDefault:
+	case appArmorDefault:
 		return &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}
 	}
-	name, local := strings.CutPrefix(annotation, corev1.DeprecatedAppArmorBetaProfileNamePrefix)
+	name, local := strings.CutPrefix(annotation, appArmorLocal)
 	if !local || strings.TrimSpace(name) != name || name == "" || len(name) > maxLocalProfileLength {
 		return nil
 	}

@@ -2,7 +2,8 @@ package podspec
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+
+	"proa/kinds/meta"
 )
 
 // legacyInitAnnotations once carried init containers; upstream drops them from every pod and template.
@@ -84,10 +85,10 @@ func defaultSpec(spec *corev1.PodSpec) {
 	for i := range spec.EphemeralContainers {
 		defaultContainer((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
 	}
-	roundUp(spec.Overhead)
+	meta.RoundUp(spec.Overhead)
 	if spec.Resources != nil {
-		roundUp(spec.Resources.Limits)
-		roundUp(spec.Resources.Requests)
+		meta.RoundUp(spec.Resources.Limits)
+		meta.RoundUp(spec.Resources.Requests)
 	}
 }
 
@@ -102,10 +103,10 @@ func defaultStatus(status *corev1.PodStatus) {
 	}
 	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses, status.EphemeralContainerStatuses} {
 		for i := range list {
-			roundUp(list[i].AllocatedResources)
+			meta.RoundUp(list[i].AllocatedResources)
 			if list[i].Resources != nil {
-				roundUp(list[i].Resources.Limits)
-				roundUp(list[i].Resources.Requests)
+				meta.RoundUp(list[i].Resources.Limits)
+				meta.RoundUp(list[i].Resources.Requests)
 			}
 		}
 	}
@@ -133,13 +134,5 @@ func hostPortsFromContainerPorts(containers []corev1.Container) {
 				port.HostPort = port.ContainerPort
 			}
 		}
-	}
-}
-
-// roundUp gives every quantity at most three decimals, as the API always did.
-func roundUp(list corev1.ResourceList) {
-	for name, quantity := range list {
-		quantity.RoundUp(resource.Milli)
-		list[name] = quantity
 	}
 }

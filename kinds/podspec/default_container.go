@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"proa/kinds/meta"
 )
 
 func defaultContainer(c *corev1.Container) {
@@ -24,8 +26,8 @@ func defaultContainer(c *corev1.Container) {
 	for i := range c.Env {
 		defaultEnvSource(c.Env[i].ValueFrom)
 	}
-	roundUp(c.Resources.Limits)
-	roundUp(c.Resources.Requests)
+	meta.RoundUp(c.Resources.Limits)
+	meta.RoundUp(c.Resources.Requests)
 	defaultProbe(c.LivenessProbe)
 	defaultProbe(c.ReadinessProbe)
 	defaultProbe(c.StartupProbe)

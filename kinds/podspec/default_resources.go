@@ -1,10 +1,10 @@
 package podspec
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
+
+	"proa/kinds/meta"
 )
 
 // defaultPodLevelResources completes spec.resources when a client gave a part of it (KEP-2837).
@@ -24,7 +24,7 @@ func defaultPodLevelResources(pod *corev1.Pod) {
 // defaultHugePageLimits: huge pages that containers limit are limited for the pod too, unless it requests them itself.
 func defaultHugePageLimits(pod *corev1.Pod, r *corev1.ResourceRequirements) {
 	for name, limit := range resourcehelper.AggregateContainerLimits(pod, resourcehelper.PodResourcesOptions{}) {
-		if !resourcehelper.IsSupportedPodLevelResource(name) || !isHugePage(name) {
+		if !resourcehelper.IsSupportedPodLevelResource(name) || !meta.IsHugePages(name) {
 			continue
 		}
 		if _, requested := r.Requests[name]; requested {
@@ -46,7 +46,7 @@ func defaultPodRequests(pod *corev1.Pod, r *corev1.ResourceRequirements) {
 		requests = corev1.ResourceList{}
 	}
 	for name, request := range resourcehelper.AggregateContainerRequests(pod, resourcehelper.PodResourcesOptions{}) {
-		if _, set := requests[name]; !set && resourcehelper.IsSupportedPodLevelResource(name) && mayOvercommit(name) {
+		if _, set := requests[name]; !set && resourcehelper.IsSupportedPodLevelResource(name) && meta.MayOvercommit(name) {
 			requests[name] = request.DeepCopy()
 		}
 	}
@@ -59,15 +59,3 @@ func defaultPodRequests(pod *corev1.Pod, r *corev1.ResourceRequirements) {
 		r.Requests = requests
 	}
 }
-
-func isHugePage(name corev1.ResourceName) bool {
-	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix)
-}
-
-// isNative: the resource is one of Kubernetes' own, such as cpu, not one that a device plugin brings.
-func isNative(name corev1.ResourceName) bool {
-	return !strings.Contains(string(name), "/") || strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
-}
-
-// mayOvercommit: the limit may be above the request.
-func mayOvercommit(name corev1.ResourceName) bool { return isNative(name) && !isHugePage(name) }

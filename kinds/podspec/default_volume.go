@@ -4,6 +4,8 @@ import (
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"proa/kinds/meta"
 )
 
 func defaultVolume(v *corev1.Volume) {
@@ -50,8 +52,8 @@ func DefaultClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
 	if spec.VolumeMode == nil {
 		spec.VolumeMode = new(corev1.PersistentVolumeFilesystem)
 	}
-	roundUp(spec.Resources.Limits)
-	roundUp(spec.Resources.Requests)
+	meta.RoundUp(spec.Resources.Limits)
+	meta.RoundUp(spec.Resources.Requests)
 }
 
 func defaultProjected(s *corev1.ProjectedVolumeSource) {

@@ -1,0 +1,164 @@
+package podspec
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"proa/kinds/meta"
+)
+
+const fileModeDetail = "must be a number between 0 and 0777 (octal), both inclusive"
+
+// checkVolumes also collects the volumes without errors, which containers may mount.
+func (c *checker) checkVolumes(path *field.Path) {
+	made := map[string]bool{} // claims that the pod's ephemeral volumes make
+	if c.podName != "" {
+		for i := range c.spec.Volumes {
+			if c.spec.Volumes[i].Ephemeral != nil {
+				made[c.podName+"-"+c.spec.Volumes[i].Name] = true
+			}
+		}
+	}
+	for i := range c.spec.Volumes {
+		volume, at, before := &c.spec.Volumes[i], path.Index(i), len(c.errs)
+		c.checkVolumeSource(at, volume)
+		if volume.Name == "" {
+			c.required(at.Child("name"), "")
+		} else {
+			c.addAll(meta.DNSLabel(at.Child("name"), volume.Name))
+		}
+		if c.volumes[volume.Name] != nil {
+			c.duplicate(at.Child("name"), volume.Name)
+		}
+		if len(c.errs) == before {
+			c.volumes[volume.Name] = &volume.VolumeSource
+		}
+		if claim := volume.PersistentVolumeClaim; claim != nil && made[claim.ClaimName] {
+			c.invalid(at.Child("persistentVolumeClaim", "claimName"), claim.ClaimName, "must not reference a PVC that gets created for an ephemeral volume")
+		}
+	}
+}
+
+// volumeKind is one field of a VolumeSource and the rule for it; check is called when the field is set.
+type volumeKind struct {
+	name  string
+	set   bool
+	check func(*field.Path)
+}
+
+// checkVolumeSource wants exactly one source. The first one that is set, in upstream's order, is looked at.
+func (c *checker) checkVolumeSource(path *field.Path, volume *corev1.Volume) {
+	count := 0
+	for _, kind := range append(c.localVolumeKinds(volume), c.remoteVolumeKinds(volume)...) {
+		if !kind.set {
+			continue
+		}
+		if count > 0 {
+			c.forbidden(path.Child(kind.name), "may not specify more than 1 volume type")
+			continue
+		}
+		count++
+		kind.check(path.Child(kind.name))
+	}
+	if count == 0 {
+		c.required(path, "must specify a volume type")
+	}
+	if s := volume.Ephemeral; s != nil && c.podName != "" && volume.Name != "" {
+		name := c.podName + "-" + volume.Name
+		for _, message := range validation.NameIsDNSSubdomain(name, false) {
+			c.invalid(path.Child("name"), volume.Name, fmt.Sprintf("PVC name %q: %v", name, message))
+		}
+	}
+}
+
+// localVolumeKinds are the sources that need no storage system of a vendor.
+func (c *checker) localVolumeKinds(v *corev1.Volume) []volumeKind {
+	return []volumeKind{
+		{"emptyDir", v.EmptyDir != nil, func(path *field.Path) {
+			if limit := v.EmptyDir.SizeLimit; limit != nil && limit.Sign() < 0 {
+				c.forbidden(path.Child("sizeLimit"), "SizeLimit field must be a valid resource quantity")
+			}
+		}},
+		{"hostPath", v.HostPath != nil, func(path *field.Path) { c.checkHostPath(path, v.HostPath) }},
+		{"secret", v.Secret != nil, func(path *field.Path) {
+			c.notEmpty(path.Child("secretName"), v.Secret.SecretName)
+			c.checkMode(path.Child("defaultMode"), v.Secret.DefaultMode)
+			c.checkKeyPaths(path.Child("items"), v.Secret.Items)
+		}},
+		{"nfs", v.NFS != nil, func(path *field.Path) { c.checkNFS(path, v.NFS) }},
+		{"persistentVolumeClaim", v.PersistentVolumeClaim != nil, func(path *field.Path) {
+			c.notEmpty(path.Child("claimName"), v.PersistentVolumeClaim.ClaimName)
+		}},
+		{"downwardAPI", v.DownwardAPI != nil, func(path *field.Path) {
+			c.checkMode(path.Child("defaultMode"), v.DownwardAPI.DefaultMode)
+			for i := range v.DownwardAPI.Items {
+				c.checkDownwardFile(path, &v.DownwardAPI.Items[i])
+			}
+		}},
+		{"configMap", v.ConfigMap != nil, func(path *field.Path) {
+			c.notEmpty(path.Child("name"), v.ConfigMap.Name)
+			c.checkMode(path.Child("defaultMode"), v.ConfigMap.DefaultMode)
+			c.checkKeyPaths(path.Child("items"), v.ConfigMap.Items)
+		}},
+		{"projected", v.Projected != nil, func(path *field.Path) { c.checkProjected(path, v.Projected) }},
+		{"csi", v.CSI != nil, func(path *field.Path) { c.checkCSI(path, v.CSI) }},
+		{"ephemeral", v.Ephemeral != nil, func(path *field.Path) { c.checkEphemeralVolume(path, v.Ephemeral) }},
+		{"image", v.Image != nil, func(path *field.Path) {
+			if c.isPod {
+				c.notEmpty(path.Child("reference"), v.Image.Reference)
+			}
+			c.checkPullPolicy(path.Child("pullPolicy"), v.Image.PullPolicy)
+		}},
+	}
+}
+
+func (c *checker) checkMode(path *field.Path, mode *int32) {
+	if mode != nil && (*mode < 0 || *mode > 0o777) {
+		c.invalid(path, *mode, fileModeDetail)
+	}
+}
+
+func (c *checker) checkKeyPaths(path *field.Path, items []corev1.KeyToPath) {
+	for i := range items {
+		c.checkKeyPath(path.Index(i), &items[i])
+	}
+}
+
+func (c *checker) checkKeyPath(path *field.Path, item *corev1.KeyToPath) {
+	c.notEmpty(path.Child("key"), item.Key)
+	c.notEmpty(path.Child("path"), item.Path)
+	c.checkFilePath(path.Child("path"), item.Path)
+	c.checkMode(path.Child("mode"), item.Mode)
+}
+
+func (c *checker) checkHostPath(path *field.Path, s *corev1.HostPathVolumeSource) {
+	if s.Path == "" {
+		c.required(path.Child("path"), "")
+		return
+	}
+	c.checkNoBacksteps(path.Child("path"), s.Path)
+	if s.Type != nil {
+		oneOf(c, path.Child("type"), *s.Type, corev1.HostPathUnset, corev1.HostPathBlockDev, corev1.HostPathCharDev, corev1.HostPathDirectory,
+			corev1.HostPathDirectoryOrCreate, corev1.HostPathFile, corev1.HostPathFileOrCreate, corev1.HostPathSocket)
+	}
+}
+
+func (c *checker) checkDownwardFile(path *field.Path, file *corev1.DownwardAPIVolumeFile) {
+	c.notEmpty(path.Child("path"), file.Path)
+	c.checkFilePath(path.Child("path"), file.Path)
+	switch {
+	case file.FieldRef != nil:
+		c.checkFieldRef(path.Child("fieldRef"), file.FieldRef, volumeFields[:])
+		if file.ResourceFieldRef != nil {
+			c.invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
+		}
+	case file.ResourceFieldRef != nil:
+		c.checkResourceFieldRef(path.Child("resourceFieldRef"), file.ResourceFieldRef, true)
+	default:
+		c.required(path, "one of fieldRef and resourceFieldRef is required")
+	}
+	c.checkMode(path.Child("mode"), file.Mode)
+}

@@ -1,0 +1,256 @@
+package podspec
+
+import (
+	"net"
+	"path"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"proa/kinds/meta"
+)
+
+// remoteVolumeKinds are the sources that need a storage system of a vendor. Nodes here cannot mount them; the API checks
+// and stores them as upstream does, so that a manifest gets the same answer.
+func (c *checker) remoteVolumeKinds(v *corev1.Volume) []volumeKind {
+	need := func(name, text string) func(*field.Path) {
+		return func(path *field.Path) { c.notEmpty(path.Child(name), text) }
+	}
+	kinds := []volumeKind{
+		{"gitRepo", v.GitRepo != nil, func(path *field.Path) {
+			c.notEmpty(path.Child("repository"), v.GitRepo.Repository)
+			c.checkDescending(path.Child("directory"), v.GitRepo.Directory)
+		}},
+		{"iscsi", v.ISCSI != nil, func(path *field.Path) { c.checkISCSI(path, v.ISCSI) }},
+		{"glusterfs", v.Glusterfs != nil, func(path *field.Path) {
+			c.notEmpty(path.Child("endpoints"), v.Glusterfs.EndpointsName)
+			c.notEmpty(path.Child("path"), v.Glusterfs.Path)
+		}},
+		{"flocker", v.Flocker != nil, func(path *field.Path) { c.checkFlocker(path, v.Flocker) }},
+		{"rbd", v.RBD != nil, func(path *field.Path) {
+			c.requireAny(path.Child("monitors"), v.RBD.CephMonitors)
+			c.notEmpty(path.Child("image"), v.RBD.RBDImage)
+		}},
+		{"cephfs", v.CephFS != nil, func(path *field.Path) { c.requireAny(path.Child("monitors"), v.CephFS.Monitors) }},
+		{"quobyte", v.Quobyte != nil, func(path *field.Path) { c.checkQuobyte(path, v.Quobyte) }},
+		{"fc", v.FC != nil, func(path *field.Path) { c.checkFC(path, v.FC) }},
+		{"flexVolume", v.FlexVolume != nil, func(path *field.Path) { c.checkFlex(path, v.FlexVolume) }},
+		{"azureFile", v.AzureFile != nil, func(path *field.Path) {
+			c.notEmpty(path.Child("secretName"), v.AzureFile.SecretName)
+			c.notEmpty(path.Child("shareName"), v.AzureFile.ShareName)
+		}},
+		{"azureDisk", v.AzureDisk != nil, func(path *field.Path) { c.checkAzureDisk(path, v.AzureDisk) }},
+		{"storageos", v.StorageOS != nil, func(path *field.Path) { c.checkStorageOS(path, v.StorageOS) }},
+		{"scaleIO", v.ScaleIO != nil, func(path *field.Path) {
+			c.notEmpty(path.Child("gateway"), v.ScaleIO.Gateway)
+			c.notEmpty(path.Child("system"), v.ScaleIO.System)
+			c.notEmpty(path.Child("volumeName"), v.ScaleIO.VolumeName)
+		}},
+	}
+	if s := v.GCEPersistentDisk; s != nil {
+		kinds = append(kinds, volumeKind{"gcePersistentDisk", true, c.disk("pdName", s.PDName, s.Partition)})
+	}
+	if s := v.AWSElasticBlockStore; s != nil {
+		kinds = append(kinds, volumeKind{"awsElasticBlockStore", true, c.disk("volumeID", s.VolumeID, s.Partition)})
+	}
+	if s := v.Cinder; s != nil {
+		kinds = append(kinds, volumeKind{"cinder", true, func(path *field.Path) {
+			c.notEmpty(path.Child("volumeID"), s.VolumeID)
+			c.checkSecretRef(path, s.SecretRef)
+		}})
+	}
+	if s := v.VsphereVolume; s != nil {
+		kinds = append(kinds, volumeKind{"vsphereVolume", true, need("volumePath", s.VolumePath)})
+	}
+	if s := v.PhotonPersistentDisk; s != nil {
+		kinds = append(kinds, volumeKind{"photonPersistentDisk", true, need("pdID", s.PdID)})
+	}
+	if s := v.PortworxVolume; s != nil {
+		kinds = append(kinds, volumeKind{"portworxVolume", true, need("volumeID", s.VolumeID)})
+	}
+	return kinds
+}
+
+func (c *checker) disk(name, id string, partition int32) func(*field.Path) {
+	return func(path *field.Path) {
+		c.notEmpty(path.Child(name), id)
+		if partition < 0 || partition > 255 {
+			c.invalid(path.Child("partition"), partition, utilvalidation.InclusiveRangeError(1, 255))
+		}
+	}
+}
+
+func (c *checker) requireAny(path *field.Path, list []string) {
+	if len(list) == 0 {
+		c.required(path, "")
+	}
+}
+
+func (c *checker) checkSecretRef(path *field.Path, ref *corev1.LocalObjectReference) {
+	if ref != nil {
+		c.notEmpty(path.Child("secretRef", "name"), ref.Name)
+	}
+}
+
+func (c *checker) checkNFS(at *field.Path, s *corev1.NFSVolumeSource) {
+	c.notEmpty(at.Child("server"), s.Server)
+	c.notEmpty(at.Child("path"), s.Path)
+	if !path.IsAbs(s.Path) {
+		c.invalid(at.Child("path"), s.Path, "must be an absolute path")
+	}
+}
+
+func (c *checker) checkCSI(path *field.Path, s *corev1.CSIVolumeSource) {
+	driver := path.Child("driver")
+	switch {
+	case s.Driver == "":
+		c.required(driver, "")
+	default:
+		if len(s.Driver) > 63 {
+			c.add(field.TooLong(driver, "", 63))
+		}
+		c.each(driver, s.Driver, utilvalidation.IsDNS1123Subdomain(strings.ToLower(s.Driver)))
+	}
+	if ref := s.NodePublishSecretRef; ref != nil {
+		if ref.Name == "" {
+			c.required(path.Child("nodePublishSecretRef", "name"), "")
+		} else {
+			c.each(path.Child("name"), ref.Name, validation.NameIsDNSSubdomain(ref.Name, false))
+		}
+	}
+}
+
+func (c *checker) checkISCSI(path *field.Path, s *corev1.ISCSIVolumeSource) {
+	c.notEmpty(path.Child("targetPortal"), s.TargetPortal)
+	if s.IQN == "" {
+		c.required(path.Child("iqn"), "")
+	} else {
+		c.checkInitiator(path.Child("iqn"), s.IQN)
+	}
+	if s.Lun < 0 || s.Lun > 255 {
+		c.invalid(path.Child("lun"), s.Lun, utilvalidation.InclusiveRangeError(0, 255))
+	}
+	if (s.DiscoveryCHAPAuth || s.SessionCHAPAuth) && s.SecretRef == nil {
+		c.required(path.Child("secretRef"), "")
+	}
+	if s.InitiatorName != nil {
+		c.checkInitiator(path.Child("initiatorname"), *s.InitiatorName)
+	}
+}
+
+// Names of iSCSI initiators by prefix (RFC 3721), as upstream takes them.
+var (
+	iqnName = regexp.MustCompile(`iqn\.\d{4}-\d{2}\.([[:alnum:]-.]+)(:[^,;*&$|\s]+)$`)
+	euiName = regexp.MustCompile(`^eui.[[:alnum:]]{16}$`)
+	naaName = regexp.MustCompile(`^naa.[[:alnum:]]{32}$`)
+)
+
+func (c *checker) checkInitiator(path *field.Path, name string) {
+	valid := false
+	switch {
+	case strings.HasPrefix(name, "iqn"):
+		valid = iqnName.MatchString(name)
+	case strings.HasPrefix(name, "eui"):
+		valid = euiName.MatchString(name)
+	case strings.HasPrefix(name, "naa"):
+		valid = naaName.MatchString(name)
+	default:
+		c.invalid(path, name, "must be valid format starting with iqn, eui, or naa")
+		return
+	}
+	if !valid {
+		c.invalid(path, name, "must be valid format")
+	}
+}
+
+func (c *checker) checkFlocker(path *field.Path, s *corev1.FlockerVolumeSource) {
+	switch {
+	case s.DatasetName == "" && s.DatasetUUID == "":
+		c.required(path, "one of datasetName and datasetUUID is required")
+	case s.DatasetName != "" && s.DatasetUUID != "":
+		c.invalid(path, "resource", "datasetName and datasetUUID can not be specified simultaneously")
+	}
+	if strings.Contains(s.DatasetName, "/") {
+		c.invalid(path.Child("datasetName"), s.DatasetName, "must not contain '/'")
+	}
+}
+
+func (c *checker) checkQuobyte(path *field.Path, s *corev1.QuobyteVolumeSource) {
+	const pairs = "must be a host:port pair or multiple pairs separated by commas"
+	switch {
+	case s.Registry == "":
+		c.required(path.Child("registry"), pairs)
+	case len(s.Tenant) >= 65:
+		c.required(path.Child("tenant"), "must be a UUID and may not exceed a length of 64 characters")
+	default:
+		for pair := range strings.SplitSeq(s.Registry, ",") {
+			if _, _, err := net.SplitHostPort(pair); err != nil {
+				c.invalid(path.Child("registry"), s.Registry, pairs)
+			}
+		}
+	}
+	c.notEmpty(path.Child("volume"), s.Volume)
+}
+
+func (c *checker) checkFC(path *field.Path, s *corev1.FCVolumeSource) {
+	names := path.Child("targetWWNs")
+	switch {
+	case len(s.TargetWWNs) == 0 && len(s.WWIDs) == 0:
+		c.required(names, "must specify either targetWWNs or wwids, but not both")
+	case len(s.TargetWWNs) > 0 && len(s.WWIDs) > 0:
+		c.invalid(names, s.TargetWWNs, "targetWWNs and wwids can not be specified simultaneously")
+	}
+	switch {
+	case len(s.TargetWWNs) == 0:
+	case s.Lun == nil:
+		c.required(path.Child("lun"), "lun is required if targetWWNs is specified")
+	case *s.Lun < 0 || *s.Lun > 255:
+		c.invalid(path.Child("lun"), s.Lun, utilvalidation.InclusiveRangeError(0, 255))
+	}
+}
+
+func (c *checker) checkFlex(path *field.Path, s *corev1.FlexVolumeSource) {
+	c.notEmpty(path.Child("driver"), s.Driver)
+	for _, key := range meta.Sorted(s.Options) {
+		namespace, _, _ := strings.Cut(key, "/")
+		namespace = "." + strings.ToLower(namespace)
+		if strings.HasSuffix(namespace, ".kubernetes.io") || strings.HasSuffix(namespace, ".k8s.io") {
+			c.invalid(path.Child("options").Key(key), key, "kubernetes.io and k8s.io namespaces are reserved")
+		}
+	}
+}
+
+func (c *checker) checkAzureDisk(path *field.Path, s *corev1.AzureDiskVolumeSource) {
+	c.notEmpty(path.Child("diskName"), s.DiskName)
+	c.notEmpty(path.Child("diskURI"), s.DataDiskURI)
+	if s.CachingMode != nil {
+		oneOf(c, path.Child("cachingMode"), *s.CachingMode, corev1.AzureDataDiskCachingNone, corev1.AzureDataDiskCachingReadOnly, corev1.AzureDataDiskCachingReadWrite)
+	}
+	if s.Kind == nil {
+		return
+	}
+	oneOf(c, path.Child("kind"), *s.Kind, corev1.AzureDedicatedBlobDisk, corev1.AzureManagedDisk, corev1.AzureSharedBlobDisk)
+	managed := *s.Kind == corev1.AzureManagedDisk
+	switch {
+	case managed && !strings.HasPrefix(s.DataDiskURI, "/subscriptions/"):
+		oneOf(c, path.Child("diskURI"), s.DataDiskURI, "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}")
+	case !managed && !strings.HasPrefix(s.DataDiskURI, "https://"):
+		oneOf(c, path.Child("diskURI"), s.DataDiskURI, "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd")
+	}
+}
+
+func (c *checker) checkStorageOS(path *field.Path, s *corev1.StorageOSVolumeSource) {
+	if s.VolumeName == "" {
+		c.required(path.Child("volumeName"), "")
+	} else {
+		c.addAll(meta.DNSLabel(path.Child("volumeName"), s.VolumeName))
+	}
+	if s.VolumeNamespace != "" {
+		c.addAll(meta.DNSLabel(path.Child("volumeNamespace"), s.VolumeNamespace))
+	}
+	c.checkSecretRef(path, s.SecretRef)
+}
