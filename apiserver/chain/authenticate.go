@@ -1,0 +1,33 @@
+package chain
+
+import (
+	"log/slog"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"proa/apiserver/auth"
+)
+
+// authenticated finds the user, or makes the request anonymous. Who shows a bad credential is not anonymous: 401.
+func (c *Config) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, ok, err := c.Authenticator.Authenticate(r)
+		if err != nil {
+			slog.Debug("authentication failed", "path", r.URL.Path, "error", err)
+			refuse(w, r, apierrors.NewUnauthorized("Unauthorized"))
+			return
+		}
+		if !ok {
+			user = auth.User{Name: auth.Anonymous, Groups: []string{auth.GroupAnonymous}}
+		}
+		if r.Header.Get("Authorization") != "" {
+			r = r.Clone(r.Context()) // nobody behind this filter needs the secret
+			r.Header.Del("Authorization")
+		}
+		if e := eventFrom(r.Context()); e != nil {
+			e.User = user
+		}
+		next.ServeHTTP(w, r.WithContext(auth.WithUser(r.Context(), user)))
+	})
+}

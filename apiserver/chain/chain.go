@@ -1,0 +1,56 @@
+package chain
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"proa/apiserver/auth"
+)
+
+// Config says what the filters need.
+type Config struct {
+	Authenticator auth.Authenticator // required
+	Authorizer    auth.Authorizer    // required
+	Clock         clock.WithTicker   // required
+
+	MaxReading int           // optional: requests in flight that only read; 0 means 400
+	MaxWriting int           // optional: requests in flight that write; 0 means 200
+	Timeout    time.Duration // optional: of requests that do not run long; 0 means a minute
+	Audit      func(Event)   // optional: called once for each request when its answer is known
+	Drain      *Drain        // optional: refuses requests while the server stops
+}
+
+// Filter is one row of the list: it does something, and lets next do the rest.
+type Filter struct {
+	Name string
+	Wrap func(next http.Handler) http.Handler
+}
+
+// Filters lists what a request passes, outermost first.
+func Filters(c Config) ([]Filter, error) {
+	if c.Authenticator == nil || c.Authorizer == nil || c.Clock == nil {
+		return nil, errors.New("make the chain: Authenticator, Authorizer and Clock are required")
+	}
+	return []Filter{
+		{"panic", recovered},
+		{"info", parsed},
+		{"drain", c.drained},
+		{"audit", c.audited},
+		{"timeout", c.timed},
+		{"authenticate", c.authenticated},
+		{"limit", c.limited()},
+		{"impersonate", c.impersonated},
+		{"authorize", c.authorized},
+	}, nil
+}
+
+// Wrap puts filters around a handler, the first outermost.
+func Wrap(h http.Handler, filters []Filter) http.Handler {
+	for i := len(filters) - 1; i >= 0; i-- {
+		h = filters[i].Wrap(h)
+	}
+	return h
+}

@@ -1,0 +1,162 @@
+package encode
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	kjson "k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+)
+
+// BodyLimit is the largest request body that is read, as upstream's.
+const BodyLimit = 3 << 20
+
+// ReadBody reads a request's body up to BodyLimit.
+func ReadBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	if r.ContentLength > BodyLimit {
+		return nil, tooLarge()
+	}
+	var buf bytes.Buffer
+	if n := r.ContentLength; n > 0 {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(r.Body, BodyLimit+1)); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		return nil, err
+	}
+	if buf.Len() > BodyLimit {
+		return nil, tooLarge()
+	}
+	return buf.Bytes(), nil
+}
+
+func tooLarge() error {
+	return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", BodyLimit))
+}
+
+// Validation is what fieldValidation asks for.
+type Validation string
+
+// strict: unknown and repeated fields are found. "" is Warn.
+func (v Validation) strict() bool { return v != metav1.FieldValidationIgnore }
+
+// Decode reads a body into into, whose type is gvk. Its warnings are the strict errors of a body that is to be
+// accepted with warnings. Its errors are Bad Request Statuses.
+func Decode(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Object, validation Validation) (warnings []string, err error) {
+	types := oneType{gvk, into}
+	var s runtime.Decoder
+	if f == Protobuf {
+		s = protobuf.NewSerializer(types, types)
+	} else {
+		s = kjson.NewSerializerWithOptions(kjson.DefaultMetaFactory, types, types,
+			kjson.SerializerOptions{Yaml: f == YAML, Strict: validation.strict()})
+	}
+	_, actual, err := s.Decode(body, &gvk, into)
+	if err != nil {
+		strict, ok := runtime.AsStrictDecodingError(err)
+		if !ok || validation != metav1.FieldValidationWarn && validation != "" {
+			return nil, decodeError(err, gvk, actual, body)
+		}
+		for _, e := range strict.Errors() {
+			warnings = append(warnings, e.Error())
+		}
+	}
+	if actual.GroupVersion() != gvk.GroupVersion() {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf(
+			"the API version in the data (%s) does not match the expected API version (%v)", actual.GroupVersion(), gvk.GroupVersion()))
+	}
+	into.GetObjectKind().SetGroupVersionKind(gvk)
+	return warnings, nil
+}
+
+// decodeError says which kind was expected and what came instead.
+func decodeError(err error, want schema.GroupVersionKind, got *schema.GroupVersionKind, body []byte) error {
+	if got != nil && got.Kind != "" {
+		if got.GroupVersion() != want.GroupVersion() && runtime.IsNotRegisteredError(err) {
+			return apierrors.NewBadRequest(fmt.Sprintf(
+				"the API version in the data (%s) does not match the expected API version (%v)", got.GroupVersion(), want.GroupVersion()))
+		}
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", got.Kind, got.Version, want.Kind, err))
+	}
+	return apierrors.NewBadRequest(fmt.Sprintf("the object provided is unrecognized (must be of type %s): %v (%s)", want.Kind, err, summarize(body, 30)))
+}
+
+func summarize(data []byte, max int) string {
+	switch {
+	case len(data) == 0:
+		return "<empty>"
+	case data[0] == '{':
+		if len(data) > max {
+			return string(data[:max]) + " ..."
+		}
+		return string(data)
+	case len(data) > max:
+		return hex.EncodeToString(data[:max]) + " ..."
+	}
+	return hex.EncodeToString(data)
+}
+
+// oneType knows the one type that a body may have.
+type oneType struct {
+	gvk schema.GroupVersionKind
+	obj runtime.Object
+}
+
+func (t oneType) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
+	if gvk == t.gvk {
+		return t.obj, nil
+	}
+	if gvk.GroupVersion() == t.gvk.GroupVersion() {
+		return nil, fmt.Errorf("converting (%s.%s) to (%s.%s): unknown conversion", gvk.Version, gvk.Kind, t.gvk.Version, t.gvk.Kind)
+	}
+	return nil, runtime.NewNotRegisteredErrForKind("proa", gvk)
+}
+
+func (t oneType) ObjectKinds(runtime.Object) ([]schema.GroupVersionKind, bool, error) {
+	return []schema.GroupVersionKind{t.gvk}, false, nil
+}
+
+func (t oneType) Recognizes(gvk schema.GroupVersionKind) bool { return gvk == t.gvk }
+
+// DecodeOptions reads the DeleteOptions of a body, under whichever group version old clients name them.
+func DecodeOptions(body []byte, f Format, into *metav1.DeleteOptions) error {
+	gvk := metav1.SchemeGroupVersion.WithKind("DeleteOptions")
+	types := anyGroup{oneType{gvk, into}}
+	var s runtime.Decoder
+	if f == Protobuf {
+		s = protobuf.NewSerializer(types, types)
+	} else {
+		s = kjson.NewSerializerWithOptions(kjson.DefaultMetaFactory, types, types, kjson.SerializerOptions{Yaml: f == YAML})
+	}
+	obj, _, err := s.Decode(body, &gvk, into)
+	if err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	if obj != runtime.Object(into) {
+		return apierrors.NewBadRequest("decoded object cannot be converted to DeleteOptions")
+	}
+	return nil
+}
+
+// anyGroup takes a kind under any group version.
+type anyGroup struct{ oneType }
+
+func (t anyGroup) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
+	if gvk.Kind == t.gvk.Kind {
+		return t.obj, nil
+	}
+	return t.oneType.New(gvk)
+}

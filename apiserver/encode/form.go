@@ -1,0 +1,181 @@
+package encode
+
+import (
+	"fmt"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"proa/kinds"
+	"proa/kinds/resource"
+	"proa/store"
+)
+
+// Version is one group version under which a resource is read and written.
+type Version struct {
+	Resource *resource.Resource
+	Kind     schema.GroupVersionKind
+	served   *resource.Served // nil: the stored version
+	form     store.Form       // of JSON; form+1 is protobuf's, used by served versions only
+}
+
+// VersionOf finds what a group version serves under a plural name, or returns nil.
+func VersionOf(table *kinds.Table, gvr schema.GroupVersionResource) *Version {
+	r := table.ByResource(gvr)
+	if r == nil {
+		return nil
+	}
+	if gvr.Group == r.Group && gvr.Version == r.Version {
+		return Stored(r)
+	}
+	for i := range r.Served {
+		s := &r.Served[i]
+		if s.Group != gvr.Group || s.Version != gvr.Version {
+			continue
+		}
+		kind := s.Kind
+		if kind == "" {
+			kind = r.Kind
+		}
+		gvk := schema.GroupVersionKind{Group: s.Group, Version: s.Version, Kind: kind}
+		return &Version{Resource: r, Kind: gvk, served: s, form: store.Form(1 + 2*i)}
+	}
+	return nil
+}
+
+// Stored is the version under which a resource is kept.
+func Stored(r *resource.Resource) *Version {
+	return &Version{Resource: r, Kind: r.GroupVersionKind()}
+}
+
+// New makes an empty object of this version.
+func (v *Version) New() resource.Object {
+	if v.served != nil {
+		return v.served.New()
+	}
+	return v.Resource.New()
+}
+
+// NewList makes an empty list of this version.
+func (v *Version) NewList() runtime.Object {
+	if v.served != nil {
+		return v.served.NewList()
+	}
+	return v.Resource.NewList()
+}
+
+// Deprecated is the warning that users of this version get, or "".
+func (v *Version) Deprecated() string {
+	if v.served == nil {
+		return ""
+	}
+	return v.served.Deprecated
+}
+
+// ToStored gives the object of this version in the stored version, with its type named. It may be obj itself.
+func (v *Version) ToStored(obj resource.Object) (resource.Object, error) {
+	if v.served != nil {
+		if v.served.Default != nil {
+			v.served.Default(obj)
+		}
+		converted, err := v.served.ToStored(obj)
+		if err != nil {
+			return nil, fmt.Errorf("convert %s: %w", v.Kind, err)
+		}
+		obj = converted
+	}
+	obj.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
+	return obj, nil
+}
+
+// FromStored gives a stored object in this version, with its type named. The result may be obj itself and is
+// shared with it: callers must not change it.
+func (v *Version) FromStored(obj resource.Object) (resource.Object, error) {
+	if v.served == nil {
+		return obj, nil
+	}
+	converted, err := v.served.FromStored(obj)
+	if err != nil {
+		return nil, fmt.Errorf("convert to %s: %w", v.Kind, err)
+	}
+	converted.GetObjectKind().SetGroupVersionKind(v.Kind)
+	return converted, nil
+}
+
+// Object is the item in this version. It is shared: callers must not change it.
+func (v *Version) Object(item *store.Item) (resource.Object, error) {
+	obj, ok := item.Value().(resource.Object)
+	if !ok {
+		return nil, fmt.Errorf("decode %s %s/%s: %v", item.Key.Table, item.Key.Namespace, item.Key.Name, item.Value())
+	}
+	return v.FromStored(obj)
+}
+
+// protoMessage is what every API type of the libraries implements.
+type protoMessage interface {
+	Size() int
+	MarshalToSizedBuffer([]byte) (int, error)
+	Unmarshal([]byte) error
+}
+
+// ToStore gives the bytes that the store keeps of an object of the stored version. It clears resourceVersion.
+func ToStore(obj resource.Object) ([]byte, error) {
+	obj.SetResourceVersion("")
+	m, ok := obj.(protoMessage)
+	if !ok {
+		return nil, fmt.Errorf("encode %T: not a protobuf message", obj)
+	}
+	return marshal(m)
+}
+
+func marshal(m protoMessage) ([]byte, error) {
+	b := make([]byte, m.Size())
+	n, err := m.MarshalToSizedBuffer(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", m, err)
+	}
+	return b[len(b)-n:], nil
+}
+
+// Decoder makes what a store needs to decode its items. A decoded item is a resource.Object of the stored version
+// with its type and resourceVersion set; bytes that cannot be decoded, or tables that no row names, give an error value.
+func Decoder(table *kinds.Table) func(*store.Item) any {
+	return func(item *store.Item) any {
+		r := table.ByTable(item.Key.Table)
+		if r == nil {
+			return fmt.Errorf("decode %s: no such resource", item.Key.Table)
+		}
+		obj := r.New()
+		m, ok := obj.(protoMessage)
+		if !ok {
+			return fmt.Errorf("decode %T: not a protobuf message", obj)
+		}
+		if err := m.Unmarshal(item.Data); err != nil {
+			return fmt.Errorf("decode %s %s/%s: %w", item.Key.Table, item.Key.Namespace, item.Key.Name, err)
+		}
+		Stamp(obj, r, item.Revision)
+		return obj
+	}
+}
+
+// Stamp sets what the stored bytes leave out: the type's name and the resourceVersion.
+func Stamp(obj resource.Object, r *resource.Resource, rev store.Revision) {
+	obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+	obj.SetResourceVersion(FormatRevision(rev))
+}
+
+// FormatRevision is a revision as clients see it.
+func FormatRevision(rev store.Revision) string { return strconv.FormatInt(int64(rev), 10) }
+
+// metaOf is the part of an object that PartialObjectMetadata shows. It shares maps and slices with obj.
+func metaOf(obj resource.Object) metav1.ObjectMeta {
+	if a, ok := obj.(metav1.ObjectMetaAccessor); ok {
+		if m, ok := a.GetObjectMeta().(*metav1.ObjectMeta); ok {
+			return *m
+		}
+	}
+	return metav1.ObjectMeta{Name: obj.GetName(), Namespace: obj.GetNamespace(), UID: obj.GetUID(),
+		ResourceVersion: obj.GetResourceVersion(), Labels: obj.GetLabels(), Annotations: obj.GetAnnotations()}
+}

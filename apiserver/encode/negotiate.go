@@ -1,0 +1,137 @@
+package encode
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/munnerz/goautoneg"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Format is a syntax of bodies.
+type Format uint8
+
+// The formats of the API, in the order in which they are offered.
+const (
+	JSON Format = iota
+	YAML
+	Protobuf
+)
+
+var mediaTypes = [...]string{"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"}
+
+// MediaType is the format's name in headers.
+func (f Format) MediaType() string { return mediaTypes[f] }
+
+// Shape is what an object is turned into before it is written.
+type Shape uint8
+
+// The shapes that a client can ask for.
+const (
+	Whole   Shape = iota // the object itself
+	Partial              // PartialObjectMetadata
+	Table                // meta.k8s.io Table
+)
+
+// Accept is what a response looks like.
+type Accept struct {
+	Format  Format
+	Shape   Shape
+	Version string // of Partial and Table: "v1" or "v1beta1"
+	Pretty  bool
+	Watch   bool // the client asked for a stream form by name
+}
+
+// Negotiate finds the best form that the request's Accept header allows; the shapes only if transform says so.
+// Its error is a 406 Status.
+func Negotiate(r *http.Request, transform bool) (Accept, error) {
+	header := r.Header.Get("Accept")
+	if header == "" {
+		return Accept{Pretty: pretty(r)}, nil
+	}
+	if header == "application/vnd.kubernetes.protobuf" { // the form of every component, without parsing
+		return Accept{Format: Protobuf}, nil
+	}
+	for _, clause := range goautoneg.ParseAccept(header) {
+		for f, name := range mediaTypes {
+			slash := strings.IndexByte(name, '/')
+			main := clause.Type == name[:slash]
+			if !(main && clause.SubType == name[slash+1:] || main && clause.SubType == "*" || clause.Type == "*" && clause.SubType == "*") {
+				continue
+			}
+			if a, ok := accept(Format(f), clause.Params, transform); ok {
+				a.Pretty = a.Pretty || a.Format == JSON && pretty(r)
+				return a, nil
+			}
+		}
+	}
+	return Accept{}, notAcceptable(mediaTypes[:])
+}
+
+func accept(f Format, params map[string]string, transform bool) (Accept, bool) {
+	a := Accept{Format: f, Pretty: params["pretty"] == "1"}
+	if s, ok := params["stream"]; ok && s != "" {
+		if s != "watch" || f == YAML {
+			return a, false
+		}
+		a.Watch = true
+	}
+	as, group, version := params["as"], params["g"], params["v"]
+	if as == "" && group == "" && version == "" {
+		return a, true
+	}
+	if !transform || group != metav1.GroupName || version != "v1" && version != "v1beta1" {
+		return a, false
+	}
+	a.Version = version
+	switch as {
+	case "Table":
+		a.Shape = Table
+		return a, f != Protobuf
+	case "PartialObjectMetadata", "PartialObjectMetadataList":
+		a.Shape = Partial
+		return a, true
+	}
+	return a, false
+}
+
+// pretty says whether a person reads the answer.
+func pretty(r *http.Request) bool {
+	if strings.Contains(r.URL.RawQuery, "pretty") {
+		if v := r.URL.Query().Get("pretty"); v != "" {
+			yes, _ := strconv.ParseBool(v)
+			return yes
+		}
+	}
+	agent := r.UserAgent()
+	return strings.HasPrefix(agent, "curl") || strings.HasPrefix(agent, "Wget") || strings.HasPrefix(agent, "Mozilla/5.0")
+}
+
+// ContentType finds the format of the request's body. Its error is a 415 Status.
+func ContentType(r *http.Request) (Format, error) {
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return JSON, nil
+	}
+	if name, _, err := mime.ParseMediaType(header); err == nil {
+		for f, known := range mediaTypes {
+			if name == known {
+				return Format(f), nil
+			}
+		}
+	}
+	return 0, unsupportedMediaType(mediaTypes[:])
+}
+
+func notAcceptable(accepted []string) error {
+	return statusError(http.StatusNotAcceptable, metav1.StatusReasonNotAcceptable,
+		fmt.Sprintf("only the following media types are accepted: %v", strings.Join(accepted, ", ")))
+}
+
+func unsupportedMediaType(accepted []string) error {
+	return statusError(http.StatusUnsupportedMediaType, metav1.StatusReasonUnsupportedMediaType,
+		fmt.Sprintf("the body of the request was in an unknown format - accepted media types include: %v", strings.Join(accepted, ", ")))
+}

@@ -1,0 +1,140 @@
+package encode
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"proa/kinds/resource"
+	"proa/store"
+)
+
+// Responder writes answers to one request in the form that was negotiated.
+type Responder struct {
+	Accept  Accept
+	Request *http.Request
+	Now     time.Time // for the ages in tables
+	Include string    // of tables: "None", "Metadata" or "Object"; "" is Metadata
+}
+
+// Item answers with a stored object.
+func (p Responder) Item(w http.ResponseWriter, code int, v *Version, item *store.Item) error {
+	if p.Accept.Shape != Whole {
+		obj, err := v.Object(item)
+		if err != nil {
+			return err
+		}
+		return p.Object(w, code, v, obj)
+	}
+	if p.Accept.Format == Protobuf {
+		b, err := v.protoBody(item)
+		if err != nil {
+			return err
+		}
+		return p.bytes(w, code, b)
+	}
+	b, err := v.json(item)
+	if err != nil {
+		return err
+	}
+	if p.Accept.Format == JSON && !p.Accept.Pretty {
+		b = append(b[:len(b):len(b)], '\n')
+	}
+	return p.jsonBytes(w, code, b)
+}
+
+// Object answers with an object that is not stored, such as a dry run's. obj is of this version, with its type.
+func (p Responder) Object(w http.ResponseWriter, code int, v *Version, obj resource.Object) error {
+	switch p.Accept.Shape {
+	case Partial:
+		return p.Body(w, code, partial(obj, p.Accept.Version))
+	case Table:
+		stored, err := v.ToStored(obj)
+		if err != nil {
+			return err
+		}
+		t := newTable(v.Resource, p.Accept.Version)
+		if err := t.add(stored, obj, p); err != nil {
+			return err
+		}
+		t.ResourceVersion = obj.GetResourceVersion()
+		return p.Body(w, code, &t.Table)
+	}
+	return p.Body(w, code, obj)
+}
+
+// Body answers with any API object that has its type set, as it is.
+func (p Responder) Body(w http.ResponseWriter, code int, obj runtime.Object) error {
+	b, err := p.encode(obj)
+	if err != nil {
+		return err
+	}
+	if p.Accept.Format == Protobuf {
+		return p.bytes(w, code, b)
+	}
+	return p.jsonBytes(w, code, b)
+}
+
+// encode gives the whole body of an object in the negotiated format, but YAML and indentation.
+func (p Responder) encode(obj runtime.Object) ([]byte, error) {
+	if p.Accept.Format != Protobuf {
+		b, err := json.Marshal(obj)
+		if err != nil {
+			return nil, fmt.Errorf("encode %T: %w", obj, err)
+		}
+		return append(b, '\n'), nil
+	}
+	m, ok := obj.(protoMessage)
+	if !ok {
+		return nil, notAcceptable(mediaTypes[:2])
+	}
+	raw, err := marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	gvk := obj.GetObjectKind().GroupVersionKind()
+	apiVersion := gvk.GroupVersion().String()
+	b := make([]byte, 0, len(raw)+len(apiVersion)+len(gvk.Kind)+24)
+	return append(appendUnknown(b, apiVersion, gvk.Kind, len(raw)), raw...), nil
+}
+
+// Error answers with a Status. It takes any error, and falls back to JSON.
+func (p Responder) Error(w http.ResponseWriter, err error) {
+	status := StatusOf(err)
+	p.Accept.Shape = Whole
+	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))
+	}
+	code := int(status.Code)
+	if code == 0 {
+		code = http.StatusInternalServerError
+	}
+	if err := p.Body(w, code, status); err != nil {
+		http.Error(w, status.Message, code)
+	}
+}
+
+func (p Responder) jsonBytes(w http.ResponseWriter, code int, b []byte) error {
+	var err error
+	switch {
+	case p.Accept.Format == YAML:
+		b, err = toYAML(b)
+	case p.Accept.Pretty:
+		b, err = indent(b)
+	}
+	if err != nil {
+		return err
+	}
+	return p.bytes(w, code, b)
+}
+
+func (p Responder) bytes(w http.ResponseWriter, code int, b []byte) error {
+	body := p.begin(w, code, len(b))
+	if _, err := body.Write(b); err != nil {
+		return nil // the client is gone; there is nobody to tell
+	}
+	return body.Close()
+}

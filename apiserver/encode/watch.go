@@ -1,0 +1,156 @@
+package encode
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"proa/kinds/resource"
+	"proa/store"
+)
+
+// Stream writes watch events to one client. One goroutine uses it; Flush sends what was written.
+type Stream struct {
+	p       Responder
+	v       *Version
+	w       http.ResponseWriter
+	flush   http.Flusher
+	buf     []byte
+	columns bool // the table's columns were sent
+}
+
+// Watch begins a stream of events. It writes the headers.
+func (p Responder) Watch(w http.ResponseWriter, v *Version) (*Stream, error) {
+	if p.Accept.Format == YAML {
+		return nil, notAcceptable([]string{"application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"})
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		return nil, fmt.Errorf("stream a watch: %T cannot flush", w)
+	}
+	media := p.Accept.Format.MediaType()
+	if p.Accept.Format == Protobuf {
+		media += ";stream=watch"
+	}
+	w.Header().Set("Content-Type", media)
+	w.Header().Set("Cache-Control", "no-cache, private")
+	w.WriteHeader(http.StatusOK)
+	flusher.Flush()
+	return &Stream{p: p, v: v, w: w, flush: flusher}, nil
+}
+
+// Item sends an event about a stored object.
+func (s *Stream) Item(kind string, item *store.Item) error {
+	if s.p.Accept.Shape != Whole {
+		shown, err := s.v.Object(item)
+		if err != nil {
+			return err
+		}
+		stored, _ := item.Value().(resource.Object)
+		return s.shaped(kind, stored, shown)
+	}
+	if s.p.Accept.Format == Protobuf {
+		body, err := s.v.protoBody(item)
+		if err != nil {
+			return err
+		}
+		return s.frame(kind, body)
+	}
+	body, err := s.v.json(item)
+	if err != nil {
+		return err
+	}
+	return s.line(kind, body)
+}
+
+func (s *Stream) shaped(kind string, stored, shown resource.Object) error {
+	if s.p.Accept.Shape == Partial {
+		return s.Object(kind, partial(shown, s.p.Accept.Version))
+	}
+	t := newTable(s.v.Resource, s.p.Accept.Version)
+	if err := t.add(stored, shown, s.p); err != nil {
+		return err
+	}
+	t.ResourceVersion = shown.GetResourceVersion()
+	if s.columns {
+		t.ColumnDefinitions = nil
+	}
+	s.columns = true
+	return s.Object(kind, &t.Table)
+}
+
+// Bookmark tells how far the stream has come; initial says that all that was there at the start has been sent.
+func (s *Stream) Bookmark(rev store.Revision, initial bool) error {
+	obj := s.v.New()
+	obj.GetObjectKind().SetGroupVersionKind(s.v.Kind)
+	obj.SetResourceVersion(FormatRevision(rev))
+	if initial {
+		obj.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
+	}
+	switch s.p.Accept.Shape {
+	case Partial:
+		return s.Object("BOOKMARK", partial(obj, s.p.Accept.Version))
+	case Table:
+		t := newTable(s.v.Resource, s.p.Accept.Version)
+		if err := t.add(s.v.Resource.New(), obj, s.p); err != nil {
+			return err
+		}
+		t.ResourceVersion = FormatRevision(rev)
+		if s.columns {
+			t.ColumnDefinitions = nil
+		}
+		s.columns = true
+		return s.Object("BOOKMARK", &t.Table)
+	}
+	return s.Object("BOOKMARK", obj)
+}
+
+// Error sends a Status as the last event.
+func (s *Stream) Error(err error) error { return s.Object("ERROR", StatusOf(err)) }
+
+// Object sends an event about anything that has its type set.
+func (s *Stream) Object(kind string, obj runtime.Object) error {
+	if s.p.Accept.Format == Protobuf {
+		body, err := s.p.encode(obj)
+		if err != nil {
+			return err
+		}
+		return s.frame(kind, body)
+	}
+	body, err := json.Marshal(obj)
+	if err != nil {
+		return fmt.Errorf("encode %T: %w", obj, err)
+	}
+	return s.line(kind, body)
+}
+
+// line is one JSON event, ended by a newline.
+func (s *Stream) line(kind string, object []byte) error {
+	s.buf = append(s.buf[:0], `{"type":"`...)
+	s.buf = append(append(s.buf, kind...), `","object":`...)
+	s.buf = append(append(s.buf, object...), '}', '\n')
+	_, err := s.w.Write(s.buf)
+	return err
+}
+
+// frame is one protobuf event behind its length: a WatchEvent in the envelope of every protobuf body.
+func (s *Stream) frame(kind string, body []byte) error {
+	extension := headSize(len(body)) + len(body)
+	event := headSize(len(kind)) + len(kind) + headSize(extension) + extension
+	b := append(s.buf[:0], 0, 0, 0, 0)
+	b = appendUnknown(b, "v1", "WatchEvent", event)
+	b = appendField(b, tagEventType, kind)
+	b = appendHead(b, tagEventObject, extension)
+	b = append(appendHead(b, tagExtensionRaw, len(body)), body...)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	s.buf = b
+	_, err := s.w.Write(b)
+	return err
+}
+
+// Flush sends what was written.
+func (s *Stream) Flush() { s.flush.Flush() }

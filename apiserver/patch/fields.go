@@ -1,0 +1,112 @@
+package patch
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/client-go/applyconfigurations"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"proa/kinds/resource"
+)
+
+// Fields keeps metadata.managedFields: which manager owns which field of an object (KEP-555).
+//
+// The schemas that tell lists with keys from lists as a whole come from client-go, as text; they are parsed when the
+// first object is written.
+type Fields struct {
+	scheme    *runtime.Scheme
+	converter func() managedfields.TypeConverter
+
+	mu struct {
+		sync.Mutex
+		managers map[managerKey]*managedfields.FieldManager
+	}
+}
+
+type managerKey struct {
+	kind        schema.GroupVersionKind
+	subresource string
+}
+
+// NewFields makes the keeper of field ownership for the types of a scheme.
+func NewFields(scheme *runtime.Scheme) *Fields {
+	f := &Fields{scheme: scheme}
+	f.converter = sync.OnceValue(func() managedfields.TypeConverter { return applyconfigurations.NewTypeConverter(scheme) })
+	f.mu.managers = map[managerKey]*managedfields.FieldManager{}
+	return f
+}
+
+// Update makes manager the owner of what obj changes of old (nil: of all that obj sets), and takes from the others what
+// they no longer own. old is shared; obj is changed.
+func (f *Fields) Update(r *resource.Resource, subresource string, old, obj resource.Object, manager string, now time.Time) error {
+	live := old
+	if live == nil {
+		live = r.New()
+	}
+	live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+	obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+	m, err := f.manager(r, subresource)
+	if err != nil {
+		return err
+	}
+	m.UpdateNoErrors(live, obj, manager)
+	return nil
+}
+
+// manager is upstream's keeper for one kind and subresource.
+func (f *Fields) manager(r *resource.Resource, subresource string) (*managedfields.FieldManager, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := managerKey{r.GroupVersionKind(), subresource}
+	if m := f.mu.managers[key]; m != nil {
+		return m, nil
+	}
+	same := sameVersion{r}
+	m, err := managedfields.NewDefaultFieldManager(f.converter(), same, same, same, key.kind, key.kind.GroupVersion(), subresource, resetFields(r, subresource))
+	if err != nil {
+		return nil, fmt.Errorf("keep fields of %s: %w", key.kind, err)
+	}
+	f.mu.managers[key] = m
+	return m, nil
+}
+
+// resetFields are the fields that a request cannot change, and so cannot own: the status through the object, and all
+// but the status through the status.
+func resetFields(r *resource.Resource, subresource string) map[fieldpath.APIVersion]fieldpath.Filter {
+	version := fieldpath.APIVersion(r.GroupVersionKind().GroupVersion().String())
+	switch {
+	case subresource == "status":
+		return map[fieldpath.APIVersion]fieldpath.Filter{version: fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie("spec")))}
+	case subresource == "" && r.Status != nil:
+		return map[fieldpath.APIVersion]fieldpath.Filter{version: fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie("status")))}
+	}
+	return nil
+}
+
+// sameVersion converts between the one version there is, for upstream's keeper.
+type sameVersion struct{ resource *resource.Resource }
+
+func (s sameVersion) New(schema.GroupVersionKind) (runtime.Object, error) {
+	obj := s.resource.New()
+	obj.GetObjectKind().SetGroupVersionKind(s.resource.GroupVersionKind())
+	return obj, nil
+}
+
+func (s sameVersion) Default(runtime.Object) {} // the verbs do
+
+func (s sameVersion) Convert(in, out, _ any) error {
+	return fmt.Errorf("convert %T to %T: not the same version", in, out)
+}
+
+func (s sameVersion) ConvertToVersion(in runtime.Object, _ runtime.GroupVersioner) (runtime.Object, error) {
+	return in, nil
+}
+
+func (s sameVersion) ConvertFieldLabel(_ schema.GroupVersionKind, label, value string) (string, string, error) {
+	return label, value, nil
+}

@@ -1,0 +1,137 @@
+package patch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+
+	"proa/kinds/resource"
+)
+
+// maxOperations of one JSON patch, as upstream's.
+const maxOperations = 10000
+
+// operation is one step of a JSON patch, to find unknown and repeated fields.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	From  string `json:"from"`
+	Value any    `json:"value"`
+}
+
+// patchJSON applies a JSON patch or a merge patch to the object's JSON.
+func patchJSON(p *Patch, shown resource.Object) (resource.Object, error) {
+	before, err := json.Marshal(shown)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", shown, err)
+	}
+	apply := mergePatch
+	if p.Kind == types.JSONPatchType {
+		apply = operations
+	}
+	after, strict, err := apply(p, before)
+	if err != nil {
+		return nil, err
+	}
+	obj := p.Version.New()
+	more, err := kjson.UnmarshalStrict(after, obj)
+	if err != nil {
+		return nil, invalidPatch(after, err)
+	}
+	if fatal := p.strict(append(strict, more...)); fatal != nil {
+		return nil, invalidPatch(after, runtime.NewStrictDecodingError(fatal))
+	}
+	return obj, checkType(p, obj)
+}
+
+func invalidPatch(after []byte, err error) error {
+	return apierrors.NewInvalid(schema.GroupKind{}, "", field.ErrorList{
+		field.Invalid(field.NewPath("patch"), string(after), err.Error())})
+}
+
+// checkType refuses a patch that makes another kind of the object.
+func checkType(p *Patch, obj resource.Object) error {
+	got := obj.GetObjectKind().GroupVersionKind()
+	if got != p.Version.Kind {
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the patch changes the type", got.Kind, got.Version, p.Version.Kind.Kind))
+	}
+	return nil
+}
+
+func operations(p *Patch, before []byte) (after []byte, strict []error, err error) {
+	if p.checks() {
+		var ops []operation
+		if strict, err = kjson.UnmarshalStrict(p.Body, &ops); err != nil {
+			return nil, nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
+		}
+		for i, e := range strict {
+			strict[i] = fmt.Errorf("json patch %w", e)
+		}
+	}
+	ops, err := jsonpatch.DecodePatch(p.Body)
+	if err != nil {
+		return nil, nil, apierrors.NewBadRequest(err.Error())
+	}
+	if len(ops) > maxOperations {
+		return nil, nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf(
+			"The allowed maximum operations in a JSON patch is %d, got %d", maxOperations, len(ops)))
+	}
+	after, err = ops.Apply(before)
+	if err != nil {
+		return nil, nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
+	}
+	return after, strict, nil
+}
+
+func mergePatch(p *Patch, before []byte) (after []byte, strict []error, err error) {
+	if p.checks() {
+		fields := map[string]any{}
+		if strict, err = kjson.UnmarshalStrict(p.Body, &fields); err != nil {
+			return nil, nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
+		}
+	}
+	after, err = jsonpatch.MergePatch(before, p.Body)
+	if errors.Is(err, jsonpatch.ErrBadJSONPatch) {
+		return nil, nil, apierrors.NewBadRequest(err.Error())
+	}
+	return after, strict, err
+}
+
+// Document patches any value that is no stored object, such as a Scale, and gives its JSON. An apply patch counts as a
+// merge patch, for such values have no owners of fields.
+func Document(kind types.PatchType, body []byte, before, empty any) ([]byte, error) {
+	original, err := json.Marshal(before)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", before, err)
+	}
+	p := &Patch{Kind: kind, Body: body, Validation: metav1.FieldValidationIgnore}
+	switch kind {
+	case types.JSONPatchType:
+		after, _, err := operations(p, original)
+		return after, err
+	case types.StrategicMergePatchType:
+		after, err := strategicpatch.StrategicMergePatch(original, body, empty)
+		if err != nil {
+			return nil, strategicError(err)
+		}
+		return after, nil
+	case types.ApplyPatchType:
+		if p.Body, err = yaml.YAMLToJSON(body); err != nil {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
+		}
+	}
+	after, _, err := mergePatch(p, original)
+	return after, err
+}

@@ -1,0 +1,96 @@
+// Package apiserver is how objects are served: it puts filters, verbs and discovery together into one HTTP handler,
+// and gives callers in the same process the same verbs without HTTP.
+//
+// It decides nothing itself: package chain lets requests in, package verbs does what they ask, package admit holds the
+// list of admission steps. It owns no listener and no goroutine; the assembler serves the Handler. When the store can no
+// longer be written, reads and watches go on.
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
+
+	"proa/apiserver/admit"
+	"proa/apiserver/auth"
+	"proa/apiserver/chain"
+	"proa/apiserver/patch"
+	"proa/apiserver/verbs"
+	"proa/kinds"
+	"proa/store"
+)
+
+// Config says what the API server works with.
+type Config struct {
+	Store         store.Store        // required
+	Kinds         *kinds.Table       // required
+	Scheme        *runtime.Scheme    // required: names the Go types of Kinds
+	Authenticator auth.Authenticator // required
+	Authorizer    auth.Authorizer    // required
+	Clock         clock.WithTicker   // optional: the real one
+	Admission     []admit.Step       // optional: nil means no admission; see admit.Steps
+
+	Virtual map[string]verbs.Answer // optional: answers of virtual kinds, by table name
+	Doors   map[string]verbs.Door   // optional: subresources that others serve: "pods/log"
+	// Paths serves all that is no stored resource: discovery, OpenAPI, health, version. Optional.
+	Paths http.Handler
+	Audit func(chain.Event) // optional
+
+	MaxReading, MaxWriting int // optional: requests in flight
+}
+
+// Server serves the API of one store.
+type Server struct {
+	config  Config
+	verbs   *verbs.Verbs
+	handler http.Handler
+	drain   *chain.Drain
+}
+
+// New makes a server. It starts nothing.
+func New(c Config) (*Server, error) {
+	if c.Scheme == nil {
+		return nil, errors.New("make API server: Scheme is required")
+	}
+	if c.Clock == nil {
+		c.Clock = clock.RealClock{}
+	}
+	s := &Server{config: c, drain: chain.NewDrain()}
+	v, err := verbs.New(verbs.Config{
+		Store: c.Store, Kinds: c.Kinds, Admission: admit.New(c.Admission...), Fields: patch.NewFields(c.Scheme),
+		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: c.Doors, Virtual: c.Virtual,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make API server: %w", err)
+	}
+	filters, err := chain.Filters(chain.Config{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Clock: c.Clock,
+		MaxReading: c.MaxReading, MaxWriting: c.MaxWriting, Audit: c.Audit, Drain: s.drain})
+	if err != nil {
+		return nil, fmt.Errorf("make API server: %w", err)
+	}
+	s.verbs = v
+	s.handler = chain.Wrap(http.HandlerFunc(s.serve), filters)
+	return s, nil
+}
+
+// Handler serves the whole API.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Drain refuses new requests, ends watches, and waits for requests under way or for ctx.
+func (s *Server) Drain(ctx context.Context) error { return s.drain.Stop(ctx) }
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	info := chain.InfoFrom(r.Context())
+	if info.IsResource && s.verbs.Serve(w, r, info) {
+		return
+	}
+	if s.config.Paths != nil {
+		s.config.Paths.ServeHTTP(w, r)
+		return
+	}
+	http.NotFound(w, r)
+}

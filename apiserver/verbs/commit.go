@@ -1,0 +1,123 @@
+package verbs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"proa/apiserver/admit"
+	"proa/apiserver/encode"
+	"proa/kinds/resource"
+	"proa/store"
+)
+
+// storedLimit is the size of the largest object that is kept, as etcd's default.
+const storedLimit = 1536 << 10
+
+// Result is what a write did.
+type Result struct {
+	Item    *store.Item     // the version that is stored now, or the last one if Deleted
+	Object  resource.Object // what would be stored: set instead of Item by a dry run
+	Created bool
+	Deleted bool
+}
+
+// Stored is the result as an object of the stored version. It is shared: callers must not change it.
+func (r *Result) Stored() (resource.Object, error) {
+	if r.Item == nil {
+		return r.Object, nil
+	}
+	obj, ok := r.Item.Value().(resource.Object)
+	if !ok {
+		return nil, fmt.Errorf("decode %v: %v", r.Item.Key, r.Item.Value())
+	}
+	return obj, nil
+}
+
+// put commits obj over old (nil: a new object), together with the claims of admission. obj belongs to the store from
+// here on. An object whose bytes did not change is not written.
+func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *store.Item, claims []store.Op, dryRun bool) (Result, error) {
+	data, err := encode.ToStore(obj)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(data) > storedLimit && obj.GetManagedFields() != nil {
+		obj.SetManagedFields(nil) // what can be rebuilt goes first, as upstream's
+		if data, err = encode.ToStore(obj); err != nil {
+			return Result{}, err
+		}
+	}
+	if len(data) > storedLimit {
+		return Result{}, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", storedLimit))
+	}
+	r := q.Version.Resource
+	op := store.Op{Key: q.key(), Expect: store.Absent, Data: data, Value: obj, Relaxed: r.Relaxed}
+	if old != nil {
+		op.Expect = old.Revision
+		if bytes.Equal(old.Data, data) {
+			return Result{Item: old}, nil
+		}
+	}
+	if dryRun {
+		return v.dry(obj, r, old)
+	}
+	op.Stamp = func(rev store.Revision) { encode.Stamp(obj, r, rev) }
+	rev, err := v.Store.Commit(ctx, append(claims, op)...)
+	if err != nil {
+		return Result{}, err
+	}
+	created := rev
+	if old != nil {
+		created = old.Created
+	}
+	return Result{Item: v.published(op.Key, rev, created, data, obj), Created: old == nil}, nil
+}
+
+// dry checks what a commit would have checked, and answers with the object as it would be.
+func (v *Verbs) dry(obj resource.Object, r *resource.Resource, old *store.Item) (Result, error) {
+	obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+	if old != nil {
+		obj.SetResourceVersion(encode.FormatRevision(old.Revision))
+	}
+	return Result{Object: obj, Created: old == nil}, nil
+}
+
+// published is the item of a commit: the store's own if no other write came since, so that its forms are shared.
+func (v *Verbs) published(key store.Key, rev, created store.Revision, data []byte, obj resource.Object) *store.Item {
+	if item := v.Store.Snapshot().Get(key); item != nil && item.Revision == rev {
+		return item
+	}
+	return store.NewItem(key, rev, created, data, obj, v.decode)
+}
+
+// remove deletes what is stored. last is the object as watchers see it for the last time: nil means as it is stored.
+func (v *Verbs) remove(ctx context.Context, q *Request, old *store.Item, last resource.Object, claims []store.Op, dryRun bool) (Result, error) {
+	data := old.Data
+	if last != nil {
+		var err error
+		if data, err = encode.ToStore(last); err != nil {
+			return Result{}, err
+		}
+	}
+	if dryRun {
+		return Result{Item: store.NewItem(old.Key, old.Revision, old.Created, data, nil, v.decode), Deleted: true}, nil
+	}
+	op := store.Op{Key: old.Key, Expect: old.Revision, Delete: true, Data: data, Relaxed: q.Version.Resource.Relaxed}
+	rev, err := v.Store.Commit(ctx, append(claims, op)...)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Item: store.NewItem(old.Key, rev, old.Created, data, nil, v.decode), Deleted: true}, nil
+}
+
+// attributes is what admission sees of a write.
+func (v *Verbs) attributes(q *Request, op admit.Operation, obj, old resource.Object, snap store.Snapshot, dryRun bool) *admit.Attributes {
+	return &admit.Attributes{
+		Operation: op, Resource: q.Version.Resource, Subresource: q.Subresource, Namespace: q.Namespace, Name: q.Name,
+		User: q.User, Object: obj, Old: old, DryRun: dryRun, Snapshot: snap, Now: v.Clock.Now(), Warn: q.warn,
+	}
+}
+
+func isDryRun(values []string) bool { return len(values) > 0 }

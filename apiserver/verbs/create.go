@@ -1,0 +1,185 @@
+package verbs
+
+import (
+	"context"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/uuid"
+
+	"proa/apiserver/admit"
+	"proa/kinds/resource"
+	"proa/store"
+)
+
+// generateTries is how often a generated name is drawn before the user hears of the conflict, as upstream's.
+const generateTries = 8
+
+// Create stores obj, an object of the stored version, which belongs to the store from here on.
+func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts metav1.CreateOptions) (Result, error) {
+	if errs := validation.ValidateCreateOptions(&opts); len(errs) > 0 {
+		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "CreateOptions"}, "", errs)
+	}
+	if obj.GetResourceVersion() != "" {
+		return Result{}, apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
+	}
+	if q.Version.Resource.Default != nil {
+		q.Version.Resource.Default(obj)
+	}
+	pristine := obj
+	for try := 1; ; try++ {
+		if obj.GetGenerateName() != "" && obj.GetName() == "" && try < generateTries {
+			pristine, obj = obj, copyOf(obj) // another name may be needed
+		} else {
+			pristine = obj
+		}
+		result, err := v.createOnce(ctx, q, obj, opts)
+		switch {
+		case err == nil:
+			return result, nil
+		case !lostRace(err):
+			return result, err
+		}
+		name := obj.GetName()
+		q.Name = name
+		taken := v.Store.Snapshot().Get(q.key())
+		generated := pristine != obj
+		if taken != nil && !generated {
+			return Result{}, alreadyExists(&q, taken, pristine)
+		}
+		if generated {
+			obj, q.Name = pristine, ""
+		} else { // a claim was taken by another writer; everything but the claims stays as it was decided
+			obj = copyOf(obj)
+		}
+		if err := ctx.Err(); err != nil {
+			return Result{}, err
+		}
+	}
+}
+
+func copyOf(obj resource.Object) resource.Object { return obj.DeepCopyObject().(resource.Object) }
+
+func alreadyExists(q *Request, taken *store.Item, obj resource.Object) error {
+	if obj.GetGenerateName() != "" {
+		return apierrors.NewGenerateNameConflict(q.groupResource(), q.Name, 1)
+	}
+	err := apierrors.NewAlreadyExists(q.groupResource(), q.Name)
+	if stored, ok := taken.Value().(resource.Object); ok && stored.GetDeletionTimestamp() != nil {
+		err.ErrStatus.Message = "object is being deleted: " + err.ErrStatus.Message
+	}
+	return err
+}
+
+// createOnce is one try: from an object as the client sent it to a commit.
+func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, opts metav1.CreateOptions) (Result, error) {
+	snap := v.Store.Snapshot()
+	wipeSystemFields(obj)
+	dedupOwners(&q, obj)
+	if !resetsManagedFields(obj) {
+		obj.SetManagedFields(nil)
+	}
+	if err := v.Fields.Update(q.Version.Resource, q.Subresource, nil, obj, q.manager(opts.FieldManager), v.Clock.Now()); err != nil {
+		return Result{}, err
+	}
+	q.Name = obj.GetName()
+	dryRun := isDryRun(opts.DryRun)
+	if q.Version.Resource.Table() == "namespaces" {
+		q.Namespace = q.Name
+	}
+	a := v.attributes(&q, admit.Create, obj, nil, snap, dryRun)
+	if err := v.Admission.Admit(ctx, a); err != nil {
+		return Result{}, err
+	}
+	v.fillSystemFields(obj)
+	q.Name = obj.GetName()
+	if err := v.validateCreate(&q, obj); err != nil {
+		return Result{}, err
+	}
+	claims, err := v.Admission.Claim(ctx, a)
+	if err != nil {
+		return Result{}, err
+	}
+	a.Name = q.Name
+	if err := v.Admission.Validate(ctx, a); err != nil {
+		return Result{}, err
+	}
+	if snap.Get(q.key()) != nil {
+		return Result{}, store.ErrExists // without waiting for the disk
+	}
+	return v.put(ctx, &q, obj, nil, claims, dryRun)
+}
+
+func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
+	r := q.Version.Resource
+	if r.PrepareCreate != nil {
+		r.PrepareCreate(obj)
+	}
+	errs := validateMeta(r, obj)
+	if r.Validate != nil {
+		errs = append(errs, r.Validate(obj)...)
+	}
+	if len(errs) > 0 {
+		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)
+	}
+	if r.Warnings != nil {
+		for _, w := range r.Warnings(obj, nil) {
+			q.warn(w)
+		}
+	}
+	return nil
+}
+
+func wipeSystemFields(obj resource.Object) {
+	obj.SetDeletionTimestamp(nil)
+	obj.SetDeletionGracePeriodSeconds(nil)
+	obj.SetSelfLink("")
+	obj.SetUID("")
+	obj.SetCreationTimestamp(metav1.Time{})
+}
+
+func (v *Verbs) fillSystemFields(obj resource.Object) {
+	obj.SetCreationTimestamp(metav1.Time{Time: v.Clock.Now()}.Rfc3339Copy())
+	obj.SetUID(uuid.NewUUID())
+	if obj.GetName() == "" && obj.GetGenerateName() != "" {
+		obj.SetName(generateName(obj.GetGenerateName()))
+	}
+}
+
+func (v *Verbs) serveCreate(w http.ResponseWriter, c *call) error {
+	opts, err := c.createOptions()
+	if err != nil {
+		return err
+	}
+	obj, err := c.object(opts.FieldValidation)
+	if err != nil {
+		return err
+	}
+	if err := c.matchNamespace(obj); err != nil {
+		return err
+	}
+	stored, err := c.Version.ToStored(obj)
+	if err != nil {
+		return err
+	}
+	result, err := v.Create(c.raw.Context(), c.Request, stored, opts)
+	if err != nil {
+		return err
+	}
+	return c.answer(v, w, http.StatusCreated, result)
+}
+
+// answer writes what a verb did.
+func (c *call) answer(v *Verbs, w http.ResponseWriter, code int, result Result) error {
+	if result.Item != nil {
+		return c.respond(v).Item(w, code, c.Version, result.Item)
+	}
+	obj, err := c.Version.FromStored(result.Object)
+	if err != nil {
+		return err
+	}
+	return c.respond(v).Object(w, code, c.Version, obj)
+}

@@ -1,0 +1,67 @@
+package verbs
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"proa/store"
+)
+
+// Upstream's wording, that users and programs know.
+const (
+	modified          = "the object has been modified; please apply your changes to the latest version and try again"
+	expiredContinue   = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list."
+	expiredNoContinue = "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter."
+	expiredList       = "The resourceVersion for the provided list is too old."
+)
+
+// translate turns an error of the store about one object into the API's. It is the only place that does.
+func translate(err error, q *Request) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrExists):
+		return apierrors.NewAlreadyExists(q.groupResource(), q.Name)
+	case errors.Is(err, store.ErrNotFound):
+		return notFound(q)
+	case errors.Is(err, store.ErrConflict):
+		return apierrors.NewConflict(q.groupResource(), q.Name, errors.New(modified))
+	case errors.Is(err, store.ErrCompacted):
+		return apierrors.NewResourceExpired(expiredList)
+	case errors.Is(err, store.ErrClosed):
+		return apierrors.NewServiceUnavailable("the store accepts no writes: " + err.Error())
+	}
+	return err
+}
+
+func notFound(q *Request) error { return apierrors.NewNotFound(q.groupResource(), q.Name) }
+
+// lostRace: another writer was first, and trying again with what it wrote may succeed.
+func lostRace(err error) bool {
+	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrNotFound)
+}
+
+// tooLargeRevision refuses to wait any longer for a revision that has not been committed.
+func tooLargeRevision(asked, current store.Revision) error {
+	err := apierrors.NewTimeoutError(fmt.Sprintf("Too large resource version: %d, current: %d", asked, current), 1)
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge, Message: "Too large resource version"}}
+	return err
+}
+
+// uidMismatch has the words of upstream's storage, which reach users.
+func uidMismatch(q *Request, want, have types.UID) error {
+	return apierrors.NewConflict(q.groupResource(), q.Name,
+		fmt.Errorf("Precondition failed: UID in precondition: %v, UID in object meta: %v", want, have)) //nolint:staticcheck // upstream's text
+}
+
+func methodNotAllowed(gr schema.GroupResource, verb string) error {
+	err := apierrors.NewMethodNotSupported(gr, verb)
+	err.ErrStatus.Code = http.StatusMethodNotAllowed
+	return err
+}

@@ -1,0 +1,131 @@
+package verbs
+
+import (
+	"context"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"proa/apiserver/admit"
+	"proa/apiserver/encode"
+	"proa/apiserver/patch"
+	"proa/kinds/resource"
+)
+
+// Patch changes the stored object by a patch; an apply patch also creates it.
+func (v *Verbs) Patch(ctx context.Context, q Request, kind types.PatchType, body []byte, opts metav1.PatchOptions) (Result, error) {
+	if errs := validation.ValidatePatchOptions(&opts, kind); len(errs) > 0 {
+		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "PatchOptions"}, "", errs)
+	}
+	door, err := doorOf(&q)
+	if err != nil {
+		return Result{}, err
+	}
+	p := patch.Patch{
+		Kind: kind, Body: body, Version: q.Version, Validation: opts.FieldValidation,
+		Manager: q.manager(opts.FieldManager), Force: opts.Force != nil && *opts.Force, Subresource: q.Subresource, Name: q.Name,
+	}
+	warned := map[string]bool{}
+	p.Warn = func(text string) { // patches are tried again: nobody wants to hear it twice
+		if !warned[text] {
+			warned[text] = true
+			q.warn(text)
+		}
+	}
+	return v.change(ctx, q, change{
+		apply: func(old resource.Object) (resource.Object, error) {
+			if old == nil && kind != types.ApplyPatchType {
+				return nil, notFound(&q)
+			}
+			obj, err := v.Fields.Apply(&p, old, v.Clock.Now())
+			if err != nil {
+				return nil, err
+			}
+			if q.Version.Resource.Default != nil {
+				q.Version.Resource.Default(obj)
+			}
+			return obj, nil
+		},
+		create:  kind == types.ApplyPatchType && door == nil,
+		applied: kind == types.ApplyPatchType,
+		door:    door,
+		manager: p.Manager,
+		dryRun:  isDryRun(opts.DryRun),
+	})
+}
+
+// createApplied stores an object that an apply patch made out of nothing, with its ownership of fields.
+func (v *Verbs) createApplied(ctx context.Context, q Request, obj resource.Object, dryRun bool) (Result, error) {
+	snap := v.Store.Snapshot()
+	dedupOwners(&q, obj)
+	if q.Version.Resource.Table() == "namespaces" {
+		q.Namespace = q.Name
+	}
+	a := v.attributes(&q, admit.Create, obj, nil, snap, dryRun)
+	if err := v.Admission.Admit(ctx, a); err != nil {
+		return Result{}, err
+	}
+	v.fillSystemFields(obj)
+	if err := v.validateCreate(&q, obj); err != nil {
+		return Result{}, err
+	}
+	claims, err := v.Admission.Claim(ctx, a)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := v.Admission.Validate(ctx, a); err != nil {
+		return Result{}, err
+	}
+	return v.put(ctx, &q, obj, nil, claims, dryRun)
+}
+
+var patchTypes = []types.PatchType{types.JSONPatchType, types.MergePatchType, types.StrategicMergePatchType, types.ApplyYAMLPatchType}
+
+func (v *Verbs) servePatch(w http.ResponseWriter, c *call) error {
+	kind, err := patchType(c.raw)
+	if err != nil {
+		return err
+	}
+	var opts metav1.PatchOptions
+	if query := c.query(); len(query) > 0 {
+		if err := metav1.Convert_url_Values_To_v1_PatchOptions((*url.Values)(&query), &opts, nil); err != nil {
+			return apierrors.NewBadRequest(err.Error())
+		}
+	}
+	body, err := encode.ReadBody(c.raw)
+	if err != nil {
+		return err
+	}
+	result, err := v.Patch(c.raw.Context(), c.Request, kind, body, opts)
+	if err != nil {
+		return err
+	}
+	return c.answer(v, w, codeOf(result), result)
+}
+
+// patchType reads which of the API's four forms the body has.
+func patchType(r *http.Request) (types.PatchType, error) {
+	name, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil {
+		for _, t := range patchTypes {
+			if string(t) == name {
+				return t, nil
+			}
+		}
+	}
+	known := make([]string, len(patchTypes))
+	for i, t := range patchTypes {
+		known[i] = string(t)
+	}
+	return "", &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure,
+		Code: http.StatusUnsupportedMediaType, Reason: metav1.StatusReasonUnsupportedMediaType,
+		Message: fmt.Sprintf("the body of the request was in an unknown format - accepted media types include: %v", strings.Join(known, ", "))}}
+}

@@ -1,0 +1,143 @@
+package verbs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"proa/apiserver/encode"
+	"proa/apiserver/patch"
+	"proa/kinds/resource"
+)
+
+var scaleKind = autoscalingv1.SchemeGroupVersion.WithKind("Scale")
+
+// scaleOf shows an object as a Scale.
+func scaleOf(r *resource.Resource, obj resource.Object) *autoscalingv1.Scale {
+	replicas, status, selector := r.Scale.Get(obj)
+	s := &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Name: obj.GetName(), Namespace: obj.GetNamespace(), UID: obj.GetUID(),
+			ResourceVersion: obj.GetResourceVersion(), CreationTimestamp: obj.GetCreationTimestamp()},
+		Spec:   autoscalingv1.ScaleSpec{Replicas: replicas},
+		Status: autoscalingv1.ScaleStatus{Replicas: status, Selector: selector},
+	}
+	s.SetGroupVersionKind(scaleKind)
+	return s
+}
+
+// Rescale sets the replicas of an object. make returns the Scale that is wanted, given the one that is.
+func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun bool, make func(*autoscalingv1.Scale) (*autoscalingv1.Scale, error)) (*autoscalingv1.Scale, error) {
+	r := q.Version.Resource
+	result, err := v.change(ctx, q, change{
+		apply: func(old resource.Object) (resource.Object, error) {
+			was := scaleOf(r, old)
+			want, err := make(was)
+			if err != nil {
+				return nil, err
+			}
+			if err := checkScale(&q, want, old); err != nil {
+				return nil, err
+			}
+			obj := copyOf(old)
+			r.Scale.Set(obj, want.Spec.Replicas)
+			if want.ResourceVersion != "" {
+				obj.SetResourceVersion(want.ResourceVersion)
+			}
+			return obj, nil
+		},
+		manager: q.manager(manager),
+		dryRun:  dryRun,
+	})
+	if err != nil {
+		return nil, err
+	}
+	obj, err := result.Stored()
+	if err != nil {
+		return nil, err
+	}
+	return scaleOf(r, obj), nil
+}
+
+func checkScale(q *Request, want *autoscalingv1.Scale, old resource.Object) error {
+	if want.Name != q.Name {
+		return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", want.Name, q.Name))
+	}
+	if want.UID != "" && want.UID != old.GetUID() {
+		return uidMismatch(q, want.UID, old.GetUID())
+	}
+	if want.Spec.Replicas < 0 {
+		return apierrors.NewInvalid(scaleKind.GroupKind(), want.Name, field.ErrorList{
+			field.Invalid(field.NewPath("spec", "replicas"), want.Spec.Replicas, validation.IsNegativeErrorMsg).WithOrigin("minimum")})
+	}
+	return nil
+}
+
+func (v *Verbs) serveGetScale(w http.ResponseWriter, c *call) error {
+	item, err := v.Get(c.raw.Context(), c.Request, 0)
+	if err != nil {
+		return err
+	}
+	obj, ok := item.Value().(resource.Object)
+	if !ok {
+		return fmt.Errorf("decode %v", item.Key)
+	}
+	return c.respond(v).Body(w, http.StatusOK, scaleOf(c.Version.Resource, obj))
+}
+
+func (v *Verbs) serveUpdateScale(w http.ResponseWriter, c *call) error {
+	var opts metav1.UpdateOptions
+	query := c.query()
+	if err := metav1.Convert_url_Values_To_v1_UpdateOptions((*url.Values)(&query), &opts, nil); err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	want := &autoscalingv1.Scale{}
+	if err := c.body(scaleKind, want, opts.FieldValidation); err != nil {
+		return err
+	}
+	s, err := v.Rescale(c.raw.Context(), c.Request, opts.FieldManager, isDryRun(opts.DryRun),
+		func(*autoscalingv1.Scale) (*autoscalingv1.Scale, error) { return want, nil })
+	if err != nil {
+		return err
+	}
+	return c.respond(v).Body(w, http.StatusOK, s)
+}
+
+func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
+	kind, err := patchType(c.raw)
+	if err != nil {
+		return err
+	}
+	var opts metav1.PatchOptions
+	query := c.query()
+	if err := metav1.Convert_url_Values_To_v1_PatchOptions((*url.Values)(&query), &opts, nil); err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	body, err := encode.ReadBody(c.raw)
+	if err != nil {
+		return err
+	}
+	s, err := v.Rescale(c.raw.Context(), c.Request, opts.FieldManager, isDryRun(opts.DryRun),
+		func(was *autoscalingv1.Scale) (*autoscalingv1.Scale, error) {
+			after, err := patch.Document(kind, body, was, &autoscalingv1.Scale{})
+			if err != nil {
+				return nil, err
+			}
+			want := &autoscalingv1.Scale{}
+			if err := json.Unmarshal(after, want); err != nil {
+				return nil, apierrors.NewBadRequest(err.Error())
+			}
+			return want, nil
+		})
+	if err != nil {
+		return err
+	}
+	return c.respond(v).Body(w, http.StatusOK, s)
+}

@@ -1,0 +1,99 @@
+package verbs
+
+import (
+	"net/http"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"proa/apiserver/auth"
+	"proa/apiserver/chain"
+	"proa/apiserver/encode"
+	"proa/kinds/resource"
+)
+
+// handlers are the verbs of a resource, by the name that the request's path and method give them.
+var handlers = map[string]func(*Verbs, http.ResponseWriter, *call) error{
+	"get":              (*Verbs).serveGet,
+	"list":             (*Verbs).serveList,
+	"watch":            (*Verbs).serveWatch,
+	"create":           (*Verbs).serveCreate,
+	"update":           (*Verbs).serveUpdate,
+	"patch":            (*Verbs).servePatch,
+	"delete":           (*Verbs).serveDelete,
+	"deletecollection": (*Verbs).serveDeleteCollection,
+}
+
+// Serve answers a request about a resource. It returns false, and writes nothing, when no resource has that name.
+func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) bool {
+	version := encode.VersionOf(v.Kinds, schema.GroupVersionResource{Group: info.Group, Version: info.Version, Resource: info.Resource})
+	if version == nil || !rightScope(version.Resource, info) {
+		return false
+	}
+	user, _ := auth.UserFrom(r.Context())
+	c := &call{raw: r, Request: Request{User: user, Verb: info.Verb, Version: version, Namespace: info.Namespace,
+		Name: info.Name, Subresource: info.Subresource, Manager: managerOf(r.UserAgent()), Warn: chain.Warner(w)}}
+	if version.Resource.Table() == "namespaces" {
+		c.Namespace = ""
+	}
+	serve, err := v.find(c, info)
+	if serve == nil && err == nil {
+		return false
+	}
+	if err == nil {
+		c.accept, err = encode.Negotiate(r, true)
+	}
+	if text := version.Deprecated(); text != "" {
+		c.warn(text)
+	}
+	if err == nil {
+		err = serve(v, w, c)
+	}
+	if err != nil {
+		c.respond(v).Error(w, translate(err, &c.Request))
+	}
+	return true
+}
+
+// rightScope refuses a cluster's resource under a namespace, and single objects of a namespace without one.
+func rightScope(r *resource.Resource, info *chain.Info) bool {
+	if r.Namespaced {
+		return info.Namespace != "" || len(info.Parts) == 1 && info.Verb != "update" && info.Verb != "patch"
+	}
+	return info.Namespace == "" || r.Table() == "namespaces" && info.Resource == "namespaces" && info.Name == info.Namespace
+}
+
+type handler = func(*Verbs, http.ResponseWriter, *call) error
+
+// find picks the handler; nil without an error means that there is nothing under that path.
+func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
+	r := c.Version.Resource
+	if info.Subresource != "" {
+		return v.findDoor(c, info)
+	}
+	if len(info.Parts) > 2 {
+		return nil, nil
+	}
+	if r.Virtual {
+		return v.findAnswer(c)
+	}
+	verbs := r.Verbs
+	if verbs == nil {
+		verbs = resource.AllVerbs
+	}
+	named := len(info.Parts) == 2
+	switch info.Verb {
+	case "create":
+		if named { // POST to a name
+			return nil, methodNotAllowed(c.groupResource(), info.Verb)
+		}
+	case "update", "patch":
+		if !named {
+			return nil, methodNotAllowed(c.groupResource(), info.Verb)
+		}
+	}
+	if !slices.Contains(verbs, info.Verb) || handlers[info.Verb] == nil {
+		return nil, methodNotAllowed(c.groupResource(), info.Verb)
+	}
+	return handlers[info.Verb], nil
+}

@@ -1,0 +1,291 @@
+package verbs
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"proa/apiserver/admit"
+	"proa/apiserver/auth"
+	"proa/kinds/resource"
+)
+
+// change is one way to make a new object out of a stored one. It is tried again when another writer was first.
+type change struct {
+	// apply makes the new object; the result belongs to the caller. old is shared, or nil if nothing is stored.
+	apply func(old resource.Object) (resource.Object, error)
+	// create allows the object to be absent.
+	create bool
+	// conditional: an object without resourceVersion is only taken if the kind allows it, as PUT has it.
+	conditional bool
+	// applied: apply keeps the ownership of fields itself.
+	applied bool
+	// relaxed rules of a subresource; nil for the resource itself.
+	door *resource.Subresource
+
+	manager string
+	dryRun  bool
+}
+
+// Update replaces the stored object, or with q.Subresource the part that the subresource opens. obj is an object of
+// the stored version and belongs to the store from here on.
+func (v *Verbs) Update(ctx context.Context, q Request, obj resource.Object, opts metav1.UpdateOptions) (Result, error) {
+	if errs := validation.ValidateUpdateOptions(&opts); len(errs) > 0 {
+		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "UpdateOptions"}, "", errs)
+	}
+	if err := checkName(&q, obj); err != nil {
+		return Result{}, err
+	}
+	if q.Version.Resource.Default != nil {
+		q.Version.Resource.Default(obj)
+	}
+	door, err := doorOf(&q)
+	if err != nil {
+		return Result{}, err
+	}
+	dedupOwners(&q, obj)
+	return v.change(ctx, q, change{
+		apply:       func(resource.Object) (resource.Object, error) { return copyOf(obj), nil },
+		create:      q.Version.Resource.AllowCreateOnUpdate && door == nil,
+		conditional: true,
+		door:        door,
+		manager:     q.manager(opts.FieldManager),
+		dryRun:      isDryRun(opts.DryRun),
+	})
+}
+
+// doorOf finds the rules of the request's subresource; nil means the resource itself.
+func doorOf(q *Request) (*resource.Subresource, error) {
+	r := q.Version.Resource
+	if q.Subresource == "" {
+		return nil, nil
+	}
+	if q.Subresource == "status" && r.Status != nil {
+		return r.Status, nil
+	}
+	for i := range r.Subresources {
+		if r.Subresources[i].Name == q.Subresource {
+			return &r.Subresources[i], nil
+		}
+	}
+	return nil, notFound(q)
+}
+
+// change makes c true of the stored object, however many other writers there are.
+func (v *Verbs) change(ctx context.Context, q Request, c change) (Result, error) {
+	for {
+		result, err := v.changeOnce(ctx, q, c)
+		if err == nil || !lostRace(err) {
+			return result, err
+		}
+		if err := ctx.Err(); err != nil {
+			return Result{}, err
+		}
+	}
+}
+
+func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, error) {
+	snap := v.Store.Snapshot()
+	item := snap.Get(q.key())
+	if item == nil {
+		return v.changeAbsent(ctx, q, c)
+	}
+	old, ok := item.Value().(resource.Object)
+	if !ok {
+		return Result{}, item.Value().(error)
+	}
+	obj, err := c.apply(old)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := v.preconditions(&q, c, obj, old); err != nil {
+		return Result{}, err
+	}
+	if !c.applied {
+		if err := v.Fields.Update(q.Version.Resource, q.Subresource, old, obj, c.manager, v.Clock.Now()); err != nil {
+			return Result{}, err
+		}
+	}
+	a := v.attributes(&q, admit.Update, obj, old, snap, c.dryRun)
+	if err := v.Admission.Admit(ctx, a); err != nil {
+		return Result{}, err
+	}
+	dedupOwners(&q, obj)
+	if err := v.validateUpdate(&q, c.door, obj, old); err != nil {
+		return Result{}, err
+	}
+	claims, err := v.Admission.Claim(ctx, a)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := v.Admission.Validate(ctx, a); err != nil {
+		return Result{}, err
+	}
+	if finished(obj, old) {
+		a.Operation, a.Old, a.Object = admit.Delete, old, nil
+		claims, err := v.Admission.Claim(ctx, a)
+		if err != nil {
+			return Result{}, err
+		}
+		result, err := v.remove(ctx, &q, item, obj, claims, c.dryRun)
+		result.Deleted = false // to the client this is an update that succeeded
+		return result, err
+	}
+	return v.put(ctx, &q, obj, item, claims, c.dryRun)
+}
+
+// preconditions compares what the client knows of the object with what is stored.
+func (v *Verbs) preconditions(q *Request, c change, obj, old resource.Object) error {
+	if err := matchNamespace(q, obj); err != nil {
+		return err
+	}
+	if err := checkName(q, obj); err != nil {
+		return err
+	}
+	if uid := obj.GetUID(); c.conditional && uid != "" && uid != old.GetUID() {
+		return uidMismatch(q, uid, old.GetUID())
+	}
+	switch rev := obj.GetResourceVersion(); {
+	case rev == "" || rev == "0":
+		if c.conditional && !q.Version.Resource.AllowUnconditionalUpdate {
+			kind := schema.GroupKind{Group: q.groupResource().Group, Kind: q.groupResource().Resource}
+			return apierrors.NewInvalid(kind, q.Name, field.ErrorList{field.Invalid(
+				field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})
+		}
+	case rev != old.GetResourceVersion():
+		return apierrors.NewConflict(q.groupResource(), q.Name, errors.New(modified))
+	}
+	return nil
+}
+
+// changeAbsent handles a name under which nothing is stored.
+func (v *Verbs) changeAbsent(ctx context.Context, q Request, c change) (Result, error) {
+	if !c.create {
+		return Result{}, notFound(&q)
+	}
+	obj, err := c.apply(nil)
+	if err != nil {
+		return Result{}, err
+	}
+	if obj.GetUID() != "" {
+		return Result{}, apierrors.NewConflict(q.groupResource(), q.Name,
+			errors.New("uid mismatch: the provided object specified uid "+string(obj.GetUID())+", and no existing object was found"))
+	}
+	if err := matchNamespace(&q, obj); err != nil {
+		return Result{}, err
+	}
+	if err := checkName(&q, obj); err != nil {
+		return Result{}, err
+	}
+	if err := v.mayCreate(ctx, &q); err != nil {
+		return Result{}, err
+	}
+	if c.conditional && obj.GetResourceVersion() != "" && obj.GetResourceVersion() != "0" {
+		return Result{}, notFound(&q)
+	}
+	obj.SetResourceVersion("")
+	opts := metav1.CreateOptions{FieldManager: c.manager}
+	if c.dryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	if c.applied {
+		return v.createApplied(ctx, q, obj, c.dryRun)
+	}
+	return v.createOnce(ctx, q, obj, opts)
+}
+
+// mayCreate asks whether the user of an update may also create, which is what the update turned out to be.
+func (v *Verbs) mayCreate(ctx context.Context, q *Request) error {
+	a := auth.Attributes{User: q.User, Verb: "create", APIGroup: q.Version.Kind.Group, APIVersion: q.Version.Kind.Version,
+		Resource: q.Version.Resource.Name, Namespace: q.Namespace, Name: q.Name, IsResourceRequest: true}
+	allowed, reason, err := v.Authorizer.Authorize(ctx, a)
+	if allowed {
+		return nil
+	}
+	if err != nil {
+		return apierrors.NewInternalError(err)
+	}
+	return apierrors.NewForbidden(q.groupResource(), q.Name, errors.New(forbiddenReason(reason)))
+}
+
+func forbiddenReason(reason string) string {
+	if reason == "" {
+		return "not permitted"
+	}
+	return reason
+}
+
+// validateUpdate resets what the request may not change, and checks the rest.
+func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old resource.Object) error {
+	r := q.Version.Resource
+	obj.SetGeneration(old.GetGeneration())
+	prepare, validate := r.PrepareUpdate, r.ValidateUpdate
+	if door != nil {
+		prepare, validate = door.PrepareUpdate, door.ValidateUpdate
+	}
+	if prepare != nil {
+		prepare(obj, old)
+	}
+	obj.SetUID(old.GetUID())
+	obj.SetCreationTimestamp(old.GetCreationTimestamp())
+	obj.SetSelfLink("")
+	if at := old.GetDeletionTimestamp(); at != nil {
+		obj.SetDeletionTimestamp(at)
+	}
+	if obj.GetDeletionGracePeriodSeconds() == nil && old.GetDeletionGracePeriodSeconds() != nil {
+		obj.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
+	}
+	errs := validateMeta(r, obj)
+	errs = append(errs, validateMetaUpdate(obj, old)...)
+	if validate != nil {
+		errs = append(errs, validate(obj, old)...)
+	}
+	if len(errs) > 0 {
+		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)
+	}
+	if door == nil && r.Warnings != nil {
+		for _, w := range r.Warnings(obj, old) {
+			q.warn(w)
+		}
+	}
+	return nil
+}
+
+func (v *Verbs) serveUpdate(w http.ResponseWriter, c *call) error {
+	var opts metav1.UpdateOptions
+	if query := c.query(); len(query) > 0 {
+		if err := metav1.Convert_url_Values_To_v1_UpdateOptions((*url.Values)(&query), &opts, nil); err != nil {
+			return apierrors.NewBadRequest(err.Error())
+		}
+	}
+	obj, err := c.object(opts.FieldValidation)
+	if err != nil {
+		return err
+	}
+	if err := c.matchNamespace(obj); err != nil {
+		return err
+	}
+	stored, err := c.Version.ToStored(obj)
+	if err != nil {
+		return err
+	}
+	result, err := v.Update(c.raw.Context(), c.Request, stored, opts)
+	if err != nil {
+		return err
+	}
+	return c.answer(v, w, codeOf(result), result)
+}
+
+func codeOf(result Result) int {
+	if result.Created {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}

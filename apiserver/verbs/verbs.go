@@ -1,0 +1,86 @@
+package verbs
+
+import (
+	"errors"
+	"net/http"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
+
+	"proa/apiserver/admit"
+	"proa/apiserver/auth"
+	"proa/apiserver/encode"
+	"proa/apiserver/patch"
+	"proa/kinds"
+	"proa/store"
+)
+
+// Config says what the verbs work on.
+type Config struct {
+	Store      store.Store       // required
+	Kinds      *kinds.Table      // required
+	Admission  *admit.Chain      // required
+	Fields     *patch.Fields     // required
+	Authorizer auth.Authorizer   // required: asked again when an update turns out to create
+	Clock      clock.WithTicker  // required
+	Stopping   <-chan struct{}   // optional: closed when watches are to end
+	Doors      map[string]Door   // optional: subresources that others serve: "pods/log"
+	Virtual    map[string]Answer // optional: kinds that are answered, not stored, by table name
+}
+
+// Door serves a subresource that is not a view of the stored object.
+type Door func(w http.ResponseWriter, r *http.Request, q Request)
+
+// Verbs serves all resources of a table of kinds.
+type Verbs struct {
+	Config
+	decode func(*store.Item) any
+}
+
+// New makes the verbs of a configuration.
+func New(c Config) (*Verbs, error) {
+	if c.Store == nil || c.Kinds == nil || c.Admission == nil || c.Fields == nil || c.Authorizer == nil || c.Clock == nil {
+		return nil, errors.New("make verbs: Store, Kinds, Admission, Fields, Authorizer and Clock are required")
+	}
+	return &Verbs{Config: c, decode: encode.Decoder(c.Kinds)}, nil
+}
+
+// Request is one call of a verb, from a client or from inside.
+type Request struct {
+	User        auth.User
+	Verb        string // the API's name: "create"
+	Version     *encode.Version
+	Namespace   string
+	Name        string
+	Subresource string
+	Manager     string // the field manager when options name none: the user agent's first word
+	Warn        func(string)
+}
+
+func (q *Request) warn(text string) {
+	if q.Warn != nil {
+		q.Warn(text)
+	}
+}
+
+func (q *Request) groupResource() schema.GroupResource {
+	return schema.GroupResource{Group: q.Version.Kind.Group, Resource: q.Version.Resource.Name}
+}
+
+func (q *Request) groupKind() schema.GroupKind { return q.Version.Kind.GroupKind() }
+
+func (q *Request) manager(name string) string {
+	if name != "" {
+		return name
+	}
+	return q.Manager
+}
+
+// key is where the store keeps the object that the request names.
+func (q *Request) key() store.Key {
+	k := store.Key{Table: q.Version.Resource.Table(), Name: q.Name}
+	if q.Version.Resource.Namespaced {
+		k.Namespace = q.Namespace
+	}
+	return k
+}

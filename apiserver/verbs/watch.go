@@ -1,0 +1,186 @@
+package verbs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"proa/apiserver/encode"
+	"proa/store"
+)
+
+const (
+	bookmarkPeriod  = time.Minute      // between bookmarks on a quiet stream
+	minWatchTimeout = 30 * time.Minute // of watches that name no timeout; doubled at random so that they do not end together
+)
+
+// watch is one stream of events to one client.
+type watch struct {
+	q        Request
+	pick     *selector
+	stream   *encode.Stream
+	bookmark bool
+	decode   func(*store.Item) any
+}
+
+func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
+	opts, err := listOptions(c.query())
+	if err != nil {
+		return err
+	}
+	pick, err := parseSelector(c.Version.Resource, opts.LabelSelector, opts.FieldSelector, c.Name)
+	if err != nil {
+		return err
+	}
+	rev, err := parseRevision(opts.ResourceVersion)
+	if err != nil {
+		return err
+	}
+	timeout := time.Duration(float64(minWatchTimeout) * (1 + rand.Float64()))
+	if opts.TimeoutSeconds != nil && *opts.TimeoutSeconds > 0 {
+		timeout = time.Duration(*opts.TimeoutSeconds) * time.Second
+	}
+	ctx, cancel := context.WithCancel(c.raw.Context())
+	defer cancel()
+	end := v.Clock.NewTimer(timeout)
+	defer end.Stop()
+	go func() {
+		select {
+		case <-end.C():
+		case <-v.Stopping:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	p := c.respond(v)
+	stream, err := p.Watch(w, c.Version)
+	if err != nil {
+		return err
+	}
+	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode}
+	if err := s.run(ctx, v, opts, rev); err != nil && ctx.Err() == nil {
+		_ = stream.Error(err)
+		stream.Flush()
+	}
+	return nil
+}
+
+// run sends what is there, if that was asked for, and then every change.
+func (s *watch) run(ctx context.Context, v *Verbs, opts *metav1.ListOptions, rev store.Revision) error {
+	initial := rev == 0 && opts.SendInitialEvents == nil || opts.SendInitialEvents != nil && *opts.SendInitialEvents
+	if rev > 0 {
+		if initial {
+			if err := v.waitFor(ctx, rev); err != nil {
+				return err
+			}
+		} else if err := v.Store.WaitFor(ctx, rev); err != nil {
+			return nil // the client left, or its time ended
+		}
+	}
+	from := rev
+	if initial || rev == 0 {
+		snap := v.Store.Snapshot()
+		from = snap.Revision()
+		if initial {
+			if err := s.state(snap); err != nil {
+				return err
+			}
+			if opts.SendInitialEvents != nil && s.bookmark {
+				if err := s.stream.Bookmark(from, true); err != nil {
+					return err
+				}
+			}
+			s.stream.Flush()
+		}
+	}
+	watcher, err := v.Store.Watch(s.q.Version.Resource.Table(), from)
+	if err != nil {
+		return s.expired(err, from, v.Store.Compacted())
+	}
+	return s.follow(ctx, v, watcher, from)
+}
+
+func (s *watch) state(snap store.Snapshot) error {
+	for item := range snap.List(s.q.Version.Resource.Table(), s.q.Namespace, store.Key{}) {
+		if s.pick.matches(item) {
+			if err := s.stream.Item("ADDED", item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, from store.Revision) error {
+	ticker := v.Clock.NewTicker(bookmarkPeriod)
+	defer ticker.Stop()
+	last := from
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-watcher.Ready():
+		case <-ticker.C():
+			if rev := watcher.Progress(); s.bookmark && rev > last {
+				last = rev
+				if err := s.stream.Bookmark(rev, false); err != nil {
+					return err
+				}
+				s.stream.Flush()
+			}
+			continue
+		}
+		events, err := watcher.Next(ctx)
+		if err != nil {
+			return s.expired(err, last, v.Store.Compacted())
+		}
+		for i := range events {
+			if err := s.event(&events[i]); err != nil {
+				return err
+			}
+		}
+		s.stream.Flush()
+	}
+}
+
+// event sends a change as it looks through the selector.
+func (s *watch) event(e *store.Event) error {
+	if s.q.Namespace != "" && e.Item.Key.Namespace != s.q.Namespace {
+		return nil
+	}
+	if s.pick.all() {
+		return s.stream.Item(eventNames[e.Type], e.Item)
+	}
+	now := e.Type != store.Deleted && s.pick.matches(e.Item)
+	before := e.Prev != nil && s.pick.matches(e.Prev)
+	switch {
+	case now && before:
+		return s.stream.Item("MODIFIED", e.Item)
+	case now:
+		return s.stream.Item("ADDED", e.Item)
+	case before:
+		// The client sees the object as it was when it last matched, at the revision at which it stopped to.
+		gone := store.NewItem(e.Prev.Key, e.Item.Revision, e.Prev.Created, e.Prev.Data, nil, s.decode)
+		return s.stream.Item("DELETED", gone)
+	}
+	return nil
+}
+
+var eventNames = [...]string{store.Created: "ADDED", store.Updated: "MODIFIED", store.Deleted: "DELETED"}
+
+// expired words the end of a watch that lost its history.
+func (s *watch) expired(err error, from, oldest store.Revision) error {
+	switch {
+	case errors.Is(err, store.ErrCompacted):
+		return apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", from, oldest))
+	case errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil
+	}
+	return err
+}
