@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,12 +23,17 @@ func Deployment() *resource.Resource {
 		New:     func() resource.Object { return &appsv1.Deployment{} },
 		NewList: func() runtime.Object { return &appsv1.DeploymentList{} },
 
-		Default:       resource.Do(defaultDeployment),
-		PrepareCreate: resource.Do(prepareDeploymentCreate),
-		PrepareUpdate: resource.Do2(prepareDeploymentUpdate),
+		Default:        resource.Do(defaultDeployment),
+		PrepareCreate:  resource.Do(prepareDeploymentCreate),
+		PrepareUpdate:  resource.Do2(prepareDeploymentUpdate),
+		Validate:       resource.Typed(validateDeployment),
+		ValidateUpdate: resource.Typed2(validateDeploymentUpdate),
+		Warnings:       warnings(func(o *appsv1.Deployment) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 
 		AllowUnconditionalUpdate: true,
-		Status:                   &resource.Subresource{Name: "status", PrepareUpdate: resource.Do2(prepareDeploymentStatus)},
+		Status: &resource.Subresource{
+			Name: "status", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(prepareDeploymentStatus), ValidateUpdate: resource.Typed2(validateDeploymentStatus),
+		},
 		Scale: &resource.Scale{
 			Get: func(obj resource.Object) (replicas, status int32, selector string) {
 				d := obj.(*appsv1.Deployment)

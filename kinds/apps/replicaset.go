@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -22,12 +23,17 @@ func ReplicaSet() *resource.Resource {
 		New:     func() resource.Object { return &appsv1.ReplicaSet{} },
 		NewList: func() runtime.Object { return &appsv1.ReplicaSetList{} },
 
-		Default:       resource.Do(defaultReplicaSet),
-		PrepareCreate: resource.Do(prepareReplicaSetCreate),
-		PrepareUpdate: resource.Do2(prepareReplicaSetUpdate),
+		Default:        resource.Do(defaultReplicaSet),
+		PrepareCreate:  resource.Do(prepareReplicaSetCreate),
+		PrepareUpdate:  resource.Do2(prepareReplicaSetUpdate),
+		Validate:       resource.Typed(validateReplicaSet),
+		ValidateUpdate: resource.Typed2(validateReplicaSetUpdate),
+		Warnings:       warnings(func(o *appsv1.ReplicaSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 
 		AllowUnconditionalUpdate: true,
-		Status:                   &resource.Subresource{Name: "status", PrepareUpdate: resource.Do2(prepareReplicaSetStatus)},
+		Status: &resource.Subresource{
+			Name: "status", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(prepareReplicaSetStatus), ValidateUpdate: resource.Typed2(validateReplicaSetStatus),
+		},
 		Scale: &resource.Scale{
 			Get: func(obj resource.Object) (replicas, status int32, selector string) {
 				rs := obj.(*appsv1.ReplicaSet)

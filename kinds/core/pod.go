@@ -25,11 +25,12 @@ func Pod() *resource.Resource {
 		PrepareUpdate:  resource.Do2(preparePodUpdate),
 		Validate:       resource.Typed(podspec.ValidatePod),
 		ValidateUpdate: resource.Typed2(podspec.ValidatePodUpdate),
+		Warnings:       podWarnings,
 		GracePeriod:    podGracePeriod,
 
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{
-			Name: "status", PrepareUpdate: resource.Do2(preparePodStatus), ValidateUpdate: resource.Typed2(podspec.ValidatePodStatusUpdate),
+			Name: "status", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(preparePodStatus), ValidateUpdate: resource.Typed2(podspec.ValidatePodStatusUpdate),
 		},
 		Subresources: []resource.Subresource{
 			{
@@ -46,6 +47,14 @@ func Pod() *resource.Resource {
 		Fields:      resource.Typed(podFields),
 		FieldLabels: podFieldLabels(),
 	}
+}
+
+// podWarnings speaks of new pods only: pods are changed by machines, which read no warnings.
+func podWarnings(obj, old resource.Object) []string {
+	if old != nil {
+		return nil
+	}
+	return podspec.PodWarnings(obj.(*corev1.Pod))
 }
 
 func podFields(pod *corev1.Pod) fields.Set {
