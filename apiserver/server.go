@@ -36,8 +36,9 @@ type Config struct {
 
 	Virtual map[string]verbs.Answer // optional: answers of virtual kinds, by table name
 	Doors   map[string]verbs.Door   // optional: subresources that others serve: "pods/log"
-	// Paths serves all that is no stored resource: discovery, OpenAPI, health, version. Optional.
-	Paths http.Handler
+	// Paths serve what is no resource: discovery, OpenAPI, health. Each answers, or returns false and leaves the request
+	// to the next. Optional.
+	Paths []func(http.ResponseWriter, *http.Request) bool
 	Audit func(chain.Event) // optional
 
 	MaxReading, MaxWriting int // optional: requests in flight
@@ -88,9 +89,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if info.IsResource && s.verbs.Serve(w, r, info) {
 		return
 	}
-	if s.config.Paths != nil {
-		s.config.Paths.ServeHTTP(w, r)
-		return
+	for _, serve := range s.config.Paths {
+		if serve(w, r) {
+			return
+		}
 	}
 	http.NotFound(w, r)
 }

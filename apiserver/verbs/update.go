@@ -159,6 +159,7 @@ func (v *Verbs) preconditions(q *Request, c change, obj, old resource.Object) er
 			return apierrors.NewInvalid(kind, q.Name, field.ErrorList{field.Invalid(
 				field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})
 		}
+		obj.SetResourceVersion(old.GetResourceVersion())
 	case rev != old.GetResourceVersion():
 		return apierrors.NewConflict(q.groupResource(), q.Name, errors.New(modified))
 	}
