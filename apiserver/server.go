@@ -34,6 +34,7 @@ type Config struct {
 	Clock         clock.WithTicker   // optional: the real one
 	Admission     []admit.Step       // optional: nil means no admission; see admit.Steps
 
+	Tokens  verbs.TokenIssuer       // optional: serves serviceaccounts/token
 	Virtual map[string]verbs.Answer // optional: answers of virtual kinds, by table name
 	Doors   map[string]verbs.Door   // optional: subresources that others serve: "pods/log"
 	// Paths serve what is no resource: discovery, OpenAPI, health. Each answers, or returns false and leaves the request
@@ -63,7 +64,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, drain: chain.NewDrain()}
 	v, err := verbs.New(verbs.Config{
 		Store: c.Store, Kinds: c.Kinds, Admission: admit.New(c.Admission...), Fields: patch.NewFields(c.Scheme),
-		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: c.Doors, Virtual: c.Virtual,
+		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: c.Doors, Tokens: c.Tokens, Virtual: c.Virtual,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make API server: %w", err)

@@ -13,6 +13,8 @@ import (
 var doors = map[string]map[string]handler{
 	"pods/binding":  {"create": (*Verbs).serveBinding},
 	"pods/eviction": {"create": (*Verbs).serveEviction},
+
+	"serviceaccounts/token": {"create": (*Verbs).serveTokenRequest},
 }
 
 // views are the verbs of subresources that show the object itself.

@@ -40,6 +40,14 @@ func translate(err error, q *Request) error {
 	return err
 }
 
+// Translate is translate for callers that know no request: what a store refuses without a word about an object.
+func Translate(err error) error {
+	if errors.Is(err, store.ErrClosed) {
+		return apierrors.NewServiceUnavailable("the store accepts no writes: " + err.Error())
+	}
+	return err
+}
+
 func notFound(q *Request) error { return apierrors.NewNotFound(q.groupResource(), q.Name) }
 
 // lostRace: another writer was first, and trying again with what it wrote may succeed.

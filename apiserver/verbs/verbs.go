@@ -25,6 +25,7 @@ type Config struct {
 	Clock      clock.WithTicker  // required
 	Stopping   <-chan struct{}   // optional: closed when watches are to end
 	Doors      map[string]Door   // optional: subresources that others serve: "pods/log"
+	Tokens     TokenIssuer       // optional: serves serviceaccounts/token
 	Virtual    map[string]Answer // optional: kinds that are answered, not stored, by table name
 }
 

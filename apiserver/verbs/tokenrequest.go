@@ -1,0 +1,61 @@
+package verbs
+
+import (
+	"context"
+	"net/http"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"proa/apiserver/admit"
+)
+
+var tokenRequestKind = authenticationv1.SchemeGroupVersion.WithKind("TokenRequest")
+
+// TokenIssuer makes tokens of service accounts. It is called from many goroutines; request is not to be changed.
+type TokenIssuer interface {
+	Request(namespace, name string, request *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error)
+}
+
+// RequestToken makes a token of the service account that q names.
+func (v *Verbs) RequestToken(ctx context.Context, q Request, request *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error) {
+	if v.Tokens == nil {
+		return nil, notFound(&q)
+	}
+	if request.Name != "" && request.Name != q.Name {
+		return nil, apierrors.NewBadRequest("service account name does not match the URL")
+	}
+	if request.Namespace != "" && request.Namespace != q.Namespace {
+		return nil, apierrors.NewBadRequest("service account namespace does not match the URL")
+	}
+	a := v.attributes(&q, admit.Create, nil, nil, v.Store.Snapshot(), false)
+	a.Body = request
+	if err := v.Admission.Admit(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := v.Admission.Validate(ctx, a); err != nil {
+		return nil, err
+	}
+	out, err := v.Tokens.Request(q.Namespace, q.Name, request)
+	if err != nil {
+		return nil, err
+	}
+	out.SetGroupVersionKind(tokenRequestKind)
+	return out, nil
+}
+
+func (v *Verbs) serveTokenRequest(w http.ResponseWriter, c *call) error {
+	opts, err := c.createOptions()
+	if err != nil {
+		return err
+	}
+	request := &authenticationv1.TokenRequest{}
+	if err := c.body(tokenRequestKind, request, opts.FieldValidation); err != nil {
+		return err
+	}
+	out, err := v.RequestToken(c.raw.Context(), c.Request, request)
+	if err != nil {
+		return err
+	}
+	return c.respond(v).Body(w, http.StatusCreated, out)
+}
