@@ -180,8 +180,9 @@ func (x *ruleIndex) roleRules(ref rbacv1.RoleRef, namespace string) ([]rbacv1.Po
 	return nil, fmt.Errorf("unsupported role reference kind: %q", ref.Kind)
 }
 
-// clusterRules resolves aggregation: a ClusterRole with an aggregationRule has the rules of all that it selects,
-// beside those that are written in it. Doing it here makes a new part take effect with the write that brings it.
+// clusterRules resolves aggregation: a ClusterRole with an aggregationRule has the rules of all that it selects, and
+// not what is written in it, which a controller keeps for people to read. Doing it here makes a new part take effect
+// with the write that brings it.
 func clusterRules(snap store.Snapshot) map[string][]rbacv1.PolicyRule {
 	rules := map[string][]rbacv1.PolicyRule{}
 	var roles, aggregated []*rbacv1.ClusterRole
@@ -215,7 +216,7 @@ func (a *aggregation) resolve(role *rbacv1.ClusterRole) {
 		return
 	}
 	a.done[role.Name] = true
-	all := append([]rbacv1.PolicyRule(nil), role.Rules...)
+	var all []rbacv1.PolicyRule
 	for i := range role.AggregationRule.ClusterRoleSelectors {
 		selector, err := metav1.LabelSelectorAsSelector(&role.AggregationRule.ClusterRoleSelectors[i])
 		if err != nil {
