@@ -26,17 +26,33 @@ type process struct {
 	ended chan struct{} // closed when the process is gone
 }
 
-// findProcess returns the containerd that the pid file names, if it runs with this configuration file.
+// findProcess returns the containerd that runs with this configuration file, or nil. The pid file is a short cut: it is
+// missing if whoever started containerd died right then, and stale after a reboot.
 func findProcess(pidFile, configFile string) *process {
-	text, err := os.ReadFile(pidFile)
-	if err != nil {
+	if text, err := os.ReadFile(pidFile); err == nil {
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 {
+			if p := processWith(pid, configFile); p != nil {
+				return p
+			}
+		}
+	}
+	entries, _ := os.ReadDir("/proc")
+	for _, entry := range entries {
+		if pid, err := strconv.Atoi(entry.Name()); err == nil {
+			if p := processWith(pid, configFile); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+func processWith(pid int, configFile string) *process {
+	isOurs := func() bool { return hasArguments(pid, "--config", configFile) }
+	if !isOurs() {
 		return nil
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid <= 1 {
-		return nil
-	}
-	p, err := watchProcess(pid, func() bool { return hasArguments(pid, "--config", configFile) })
+	p, err := watchProcess(pid, isOurs)
 	if err != nil {
 		return nil
 	}
@@ -129,11 +145,20 @@ func (r *Runtime) launch() (*process, error) {
 	}
 	// From here poll reaps the child, not os/exec.
 	_ = cmd.Process.Release()
-	if err := os.WriteFile(r.pidFile(), []byte(strconv.Itoa(pid)+"\n"), 0o600); err != nil {
+	if err := replaceFile(r.pidFile(), []byte(strconv.Itoa(pid)+"\n")); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the pid file: %w", err), p.stop(context.Background(), stopTimeout))
 	}
 	r.cfg.Log.Info("started containerd", "pid", pid, "version", r.programs.Versions["containerd"], "socket", r.cfg.Socket)
 	return p, nil
+}
+
+// replaceFile writes a file so that readers see all of it or the old one.
+func replaceFile(path string, content []byte) error {
+	temporary := path + ".new"
+	if err := os.WriteFile(temporary, content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
 }
 
 // logLimit is when the log moves to a second file, at a start of containerd; it writes little.

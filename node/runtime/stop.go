@@ -21,10 +21,8 @@ func (r *Runtime) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.stopped = true
-	p := r.mu.process
-	if p == nil {
-		p = findProcess(r.pidFile(), r.configFile())
-	}
+	// Looked up again: another process of ours may have replaced the one that this one started.
+	p := findProcess(r.pidFile(), r.configFile())
 	if p == nil {
 		return nil
 	}

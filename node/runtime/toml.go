@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -136,11 +135,7 @@ func (r *Runtime) writeConfig() (changed bool, err error) {
 	if bytes.Equal(old, text) {
 		return false, nil
 	}
-	temporary := filepath.Join(r.cfg.StateDir, ".containerd.toml")
-	if err := os.WriteFile(temporary, text, 0o600); err != nil {
-		return false, fmt.Errorf("write containerd's configuration: %w", err)
-	}
-	if err := os.Rename(temporary, r.configFile()); err != nil {
+	if err := replaceFile(r.configFile(), text); err != nil {
 		return false, fmt.Errorf("write containerd's configuration: %w", err)
 	}
 	return true, nil
