@@ -11,16 +11,16 @@ import (
 )
 
 func validateSubjectReview(review *authorizationv1.SubjectAccessReview) field.ErrorList {
-	return append(validateSubject(&review.Spec), meta.MustBeEmpty(review, "")...)
+	return append(validateSubject(&review.Spec), meta.MustBeEmpty(&review.ObjectMeta, "")...)
 }
 
 func validateLocalReview(review *authorizationv1.LocalSubjectAccessReview) field.ErrorList {
-	errs := append(validateSubject(&review.Spec), meta.MustBeEmpty(review, "namespace")...)
+	errs := append(validateSubject(&review.Spec), meta.MustBeEmpty(&review.ObjectMeta, "namespace")...)
 	if about := review.Spec.ResourceAttributes; about != nil && about.Namespace != review.Namespace {
 		errs = append(errs, field.Invalid(field.NewPath("spec.resourceAttributes.namespace"), about.Namespace, "must match metadata.namespace"))
 	}
 	if about := review.Spec.NonResourceAttributes; about != nil {
-		errs = append(errs, field.Invalid(field.NewPath("spec.nonResourceAttributes"), about, "disallowed on this kind of request"))
+		errs = append(errs, field.Invalid(field.NewPath("spec.nonResourceAttributes"), meta.Internal(about), "disallowed on this kind of request"))
 	}
 	return errs
 }
@@ -28,7 +28,7 @@ func validateLocalReview(review *authorizationv1.LocalSubjectAccessReview) field
 func validateSelfReview(review *authorizationv1.SelfSubjectAccessReview) field.ErrorList {
 	errs := validateOneAction(review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes)
 	errs = append(errs, validateSelectors(review.Spec.ResourceAttributes)...)
-	return append(errs, meta.MustBeEmpty(review, "")...)
+	return append(errs, meta.MustBeEmpty(&review.ObjectMeta, "")...)
 }
 
 func validateSubject(spec *authorizationv1.SubjectAccessReviewSpec) field.ErrorList {
@@ -42,7 +42,7 @@ func validateSubject(spec *authorizationv1.SubjectAccessReviewSpec) field.ErrorL
 func validateOneAction(resource *authorizationv1.ResourceAttributes, url *authorizationv1.NonResourceAttributes) field.ErrorList {
 	path := field.NewPath("spec")
 	if resource != nil && url != nil {
-		return field.ErrorList{field.Invalid(path.Child("nonResourceAttributes"), url, "cannot be specified in combination with resourceAttributes")}
+		return field.ErrorList{field.Invalid(path.Child("nonResourceAttributes"), meta.Internal(url), "cannot be specified in combination with resourceAttributes")}
 	}
 	if resource == nil && url == nil {
 		return field.ErrorList{field.Invalid(path.Child("resourceAttributes"), url,

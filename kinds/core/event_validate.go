@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
@@ -76,6 +77,7 @@ func validateEventTexts(event *corev1.Event, reporter *field.Path) field.ErrorLi
 // validateEventStrictly is what events.k8s.io/v1 wants of a new event: nothing of the older form.
 func validateEventStrictly(event *corev1.Event) field.ErrorList {
 	errs := validateEvent(event, field.NewPath("reportingController"))
+	errs = append(errs, meta.Each(field.NewPath("metadata", "name"), event.Name, utilvalidation.IsDNS1123Subdomain(event.Name))...)
 	errs = append(errs, validateEventSeries(event)...)
 	if event.EventTime.IsZero() {
 		errs = append(errs, field.Required(field.NewPath("eventTime"), ""))
@@ -106,7 +108,9 @@ func validateEventStrictlyUpdate(event, old *corev1.Event) field.ErrorList {
 		errs = append(errs, validateEventSeries(event)...)
 	}
 	fixed := func(name string, value, before any) {
-		errs = append(errs, validation.ValidateImmutableField(value, before, field.NewPath(name))...)
+		if !equality.Semantic.DeepEqual(value, before) {
+			errs = append(errs, field.Invalid(field.NewPath(name), meta.Internal(value), validation.FieldImmutableErrorMsg))
+		}
 	}
 	fixed("involvedObject", event.InvolvedObject, old.InvolvedObject)
 	fixed("reason", event.Reason, old.Reason)

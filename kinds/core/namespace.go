@@ -1,8 +1,6 @@
 package core
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -111,14 +109,7 @@ func validateNamespaceFinalize(namespace, _ *corev1.Namespace) field.ErrorList {
 
 func validateNamespaceFinalizer(path *field.Path, finalizer corev1.FinalizerName) field.ErrorList {
 	errs := validation.ValidateFinalizerName(string(finalizer), path)
-	if strings.Contains(string(finalizer), "/") {
-		return errs
-	}
-	switch finalizer {
-	case corev1.FinalizerKubernetes, metav1.FinalizerOrphanDependents, metav1.FinalizerDeleteDependents:
-		return errs
-	}
-	return append(errs, field.Invalid(path, string(finalizer), "name is neither a standard finalizer name nor is it fully qualified"))
+	return append(errs, meta.KnownFinalizer(path, string(finalizer))...)
 }
 
 func validateNamespaceStatus(namespace, _ *corev1.Namespace) field.ErrorList {

@@ -63,7 +63,7 @@ func validateTaints(path *field.Path, taints []corev1.Taint) field.ErrorList {
 		errs = append(errs, validateTaintEffect(at.Child("effect"), taint.Effect)...)
 		id := identity{taint.Key, taint.Effect}
 		if seen[id] {
-			twice := field.Duplicate(at, taint)
+			twice := field.Duplicate(at, meta.Internal(taint))
 			twice.Detail = "taints must be unique by key and effect pair"
 			errs = append(errs, twice)
 		}
@@ -135,7 +135,7 @@ func validateNodeChange(node, old *corev1.Node) field.ErrorList {
 	seen := map[corev1.NodeAddress]bool{}
 	for i, address := range node.Status.Addresses {
 		if seen[address] {
-			errs = append(errs, field.Duplicate(field.NewPath("status", "addresses").Index(i), address))
+			errs = append(errs, field.Duplicate(field.NewPath("status", "addresses").Index(i), meta.Internal(address)))
 		}
 		seen[address] = true
 	}

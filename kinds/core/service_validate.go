@@ -140,7 +140,7 @@ func validateNodePorts(service *corev1.Service) field.ErrorList {
 		}
 		key := endpoint{port.Protocol, port.Port}
 		if ports.Has(key) {
-			inCluster = append(inCluster, field.Duplicate(path, corev1.ServicePort{Protocol: port.Protocol, Port: port.Port}))
+			inCluster = append(inCluster, field.Duplicate(path, meta.Internal(corev1.ServicePort{Protocol: port.Protocol, Port: port.Port})))
 		}
 		ports.Insert(key)
 	}

@@ -1,6 +1,10 @@
 package meta
 
 import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -11,7 +15,24 @@ import (
 // Validate says what is wrong with the metadata of a new object: names, labels, annotations, owners, finalizers.
 // The caller adds what the row's own Validate finds.
 func Validate(row *resource.Resource, obj resource.Object) field.ErrorList {
-	return validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row), field.NewPath("metadata"))
+	path := field.NewPath("metadata")
+	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row), path)
+	for i, finalizer := range obj.GetFinalizers() {
+		errs = append(errs, KnownFinalizer(path.Child("finalizers").Index(i), finalizer)...)
+	}
+	return errs
+}
+
+// KnownFinalizer wants a finalizer that is Kubernetes' own, or has a domain.
+func KnownFinalizer(path *field.Path, finalizer string) field.ErrorList {
+	switch finalizer {
+	case string(corev1.FinalizerKubernetes), metav1.FinalizerOrphanDependents, metav1.FinalizerDeleteDependents:
+		return nil
+	}
+	if strings.Contains(finalizer, "/") {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")}
 }
 
 // ValidateUpdate says what is wrong with the metadata of a changed object: all that Validate finds, and what may
@@ -41,16 +62,18 @@ func nameRule(row *resource.Resource) validation.ValidateNameFunc {
 	return row.ValidateName
 }
 
-// MustBeEmpty refuses metadata on review kinds, which have no place to keep it. managedFields are let pass.
-func MustBeEmpty(obj metav1.Object, except string) field.ErrorList {
-	if obj.GetName() == "" && obj.GetGenerateName() == "" && (obj.GetNamespace() == "" || except == "namespace") &&
-		len(obj.GetLabels()) == 0 && len(obj.GetAnnotations()) == 0 && len(obj.GetOwnerReferences()) == 0 &&
-		len(obj.GetFinalizers()) == 0 && obj.GetUID() == "" && obj.GetResourceVersion() == "" {
-		return nil
-	}
+// MustBeEmpty refuses metadata on review kinds, which have no place to keep it. except names a field that may be set,
+// "namespace" or "". managedFields are let pass.
+func MustBeEmpty(metadata *metav1.ObjectMeta, except string) field.ErrorList {
+	rest := *metadata
+	rest.ManagedFields = nil
 	detail := "must be empty"
 	if except != "" {
+		rest.Namespace = ""
 		detail += " except for " + except
 	}
-	return field.ErrorList{field.Invalid(field.NewPath("metadata"), obj.GetName(), detail)}
+	if equality.Semantic.DeepEqual(rest, metav1.ObjectMeta{}) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(field.NewPath("metadata"), metadata, detail)}
 }

@@ -100,8 +100,8 @@ type Served struct {
 
 // Subresource is another door to the same object.
 type Subresource struct {
-	Name           string // "status", "resize"
-	Verbs          []string
+	Name           string                  // "status", "resize"
+	Verbs          []string                // nil means get, patch, update
 	Body           schema.GroupVersionKind // what is written and answered, if not the resource itself: Eviction, TokenRequest
 	PrepareUpdate  func(obj, old Object)   // resets what this door may not change, such as spec
 	ValidateUpdate func(obj, old Object) field.ErrorList
