@@ -1,0 +1,157 @@
+// Package daemon is the one assembler: it builds the roles of a Proa process from a Config, starts their parts in order,
+// and stops them in reverse. No other package knows more than its own part.
+package daemon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// DefaultDataDir is where a cluster is kept unless told otherwise.
+const DefaultDataDir = "/var/lib/proa"
+
+// Config is what can be said about a process of Proa; flags and the configuration file have the same names. Default fills
+// in what is left empty.
+type Config struct {
+	DataDir    string // what lasts: keys, objects, images, volumes, logs
+	RunDir     string // what a reboot empties: sockets, locks, pod addresses
+	Kubeconfig string // written for the cluster's administrator
+	BundleDir  string // containerd, its shim, runc and proa-cni; searched before PATH
+
+	NodeName string
+	NodeIP   netip.Addr // the node's address; unset: one of Proa's own on link proa0
+	APIPort  uint16
+	NodePort uint16 // of the node's own API
+
+	Pods         netip.Prefix // all pods of the cluster
+	NodePods     netip.Prefix // this node's share
+	Services     netip.Prefix // cluster IPs
+	Domain       string       // of the cluster's names
+	Nameservers  []string     // resolvers for all other names, with ports; unset: those of /etc/resolv.conf
+	CRIEndpoint  string       // a container runtime that is there already; empty: the bundled containerd
+	SandboxImage string
+
+	Log *slog.Logger
+	// Progress is told what is being done and how long it took, for the user who waits. Optional.
+	Progress func(step string, took time.Duration)
+}
+
+// nodeLink is the bridge that holds addresses of the node's own.
+const nodeLink = "proa0"
+
+// Default fills in what is empty and checks the rest.
+func (c *Config) Default() error {
+	setDefault(&c.DataDir, DefaultDataDir)
+	var err error
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	setDefault(&c.RunDir, runDir(c.DataDir))
+	setDefault(&c.Kubeconfig, filepath.Join(c.DataDir, "kubeconfig"))
+	setDefault(&c.Domain, "cluster.local")
+	setDefault(&c.SandboxImage, "proa.local/pause:1")
+	if c.NodeName == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("name the node: %w", err)
+		}
+		c.NodeName = strings.ToLower(host)
+	}
+	if c.APIPort == 0 {
+		c.APIPort = 6443
+	}
+	if c.NodePort == 0 {
+		c.NodePort = 10250
+	}
+	defaultPrefix(&c.Pods, "10.244.0.0/16")
+	defaultPrefix(&c.NodePods, "10.244.0.0/24")
+	defaultPrefix(&c.Services, "10.96.0.0/16")
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Progress == nil {
+		c.Progress = func(string, time.Duration) {}
+	}
+	if c.BundleDir == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find the bundle: %w", err)
+		}
+		c.BundleDir = filepath.Join(filepath.Dir(self), "bundle")
+	}
+	return c.check()
+}
+
+func (c *Config) check() error {
+	var wrong []error
+	for name, p := range map[string]netip.Prefix{"pods": c.Pods, "node pods": c.NodePods, "services": c.Services} {
+		if !p.Addr().Is4() {
+			wrong = append(wrong, fmt.Errorf("range of %s %s: only IPv4 is supported", name, p))
+		}
+	}
+	if !c.Pods.Overlaps(c.NodePods) {
+		wrong = append(wrong, fmt.Errorf("the node's pods %s are outside the cluster's %s", c.NodePods, c.Pods))
+	}
+	if c.Pods.Overlaps(c.Services) {
+		wrong = append(wrong, fmt.Errorf("the ranges of pods %s and services %s overlap", c.Pods, c.Services))
+	}
+	return errors.Join(wrong...)
+}
+
+// ownNodeIP is the address that the node takes when it is not given one: it exists on no cable and never changes, so a
+// laptop may change networks.
+var ownNodeIP = netip.MustParsePrefix("10.99.0.1/24")
+
+// nodeIP is the node's address.
+func (c *Config) nodeIP() netip.Addr {
+	if c.NodeIP.IsValid() {
+		return c.NodeIP
+	}
+	return ownNodeIP.Addr()
+}
+
+// nthAddress is the n-th address of a range: 1 is the API server's cluster IP, 10 that of DNS, as everywhere.
+func nthAddress(p netip.Prefix, n int) netip.Addr {
+	addr := p.Masked().Addr()
+	for range n {
+		addr = addr.Next()
+	}
+	return addr
+}
+
+func (c *Config) apiServiceIP() netip.Addr { return nthAddress(c.Services, 1) }
+func (c *Config) dnsServiceIP() netip.Addr { return nthAddress(c.Services, 10) }
+
+// apiURL is where the API is served for the node itself and its users.
+func (c *Config) apiURL() string {
+	return "https://" + netip.AddrPortFrom(c.nodeIP(), c.APIPort).String()
+}
+
+// runDir is derived from the data directory, so that clusters do not meet, and is short, since sockets' names must be.
+func runDir(dataDir string) string {
+	if dataDir == DefaultDataDir {
+		return "/run/proa"
+	}
+	sum := sha256.Sum256([]byte(dataDir))
+	return "/run/proa-" + hex.EncodeToString(sum[:4])
+}
+
+func setDefault(s *string, value string) {
+	if *s == "" {
+		*s = value
+	}
+}
+
+func defaultPrefix(p *netip.Prefix, value string) {
+	if !p.IsValid() {
+		*p = netip.MustParsePrefix(value)
+	}
+}

@@ -1,0 +1,42 @@
+// Package filter holds the steps that say on which nodes a pod cannot run, and why. Each step is pure. Their order is the
+// list in this file; the reasons are upstream's, since users and tools read them.
+package filter
+
+import (
+	"proa/scheduler/state"
+)
+
+// Change is something that may make a rejected pod fit.
+type Change uint8
+
+// The changes that steps wait for. A step names those that can turn its rejection round.
+const (
+	NodeAdded Change = 1 << iota
+	NodeLabels
+	NodeTaints
+	NodeAllocatable
+	PodGone // a pod that was placed has ended or been deleted
+)
+
+// Check says why a node cannot take the pod; no reasons mean that it can. hopeless: no removal of pods would help.
+type Check func(n *state.Node) (reasons []string, hopeless bool)
+
+// Step is one filter.
+type Step struct {
+	Name  string
+	Waits Change
+	// For prepares the check for one pod, nil if every node passes.
+	For func(p *state.Pod) Check
+}
+
+// Steps lists the filters in the order in which they are tried; a node's first rejection counts.
+func Steps() []Step {
+	return []Step{
+		{"NodeUnschedulable", NodeAdded | NodeTaints, unschedulable},
+		{"NodeName", NodeAdded, nodeName},
+		{"TaintToleration", NodeAdded | NodeTaints, taints},
+		{"NodeAffinity", NodeAdded | NodeLabels, affinity},
+		{"NodePorts", NodeAdded | PodGone, ports},
+		{"NodeResourcesFit", NodeAdded | NodeAllocatable | PodGone, resources},
+	}
+}

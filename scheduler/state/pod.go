@@ -1,0 +1,96 @@
+package state
+
+import (
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+	"k8s.io/klog/v2"
+
+	"proa/kinds/podspec"
+)
+
+// What a container that requests nothing counts for when nodes are compared, so that such pods spread too (upstream's
+// values).
+const (
+	assumedMilliCPU = 100
+	assumedMemory   = 200 << 20
+)
+
+// HostPort is a port of the node that a pod wants for itself. IP "" stands for all addresses.
+type HostPort struct {
+	IP       string
+	Protocol v1.Protocol
+	Port     int32
+}
+
+// Pod is a pod with everything that filters and scores ask for, computed once.
+type Pod struct {
+	Pod       *v1.Pod // shared
+	Requests  Resources
+	Assumed   Resources // Requests, with the assumed amounts for containers that request no CPU or memory
+	HostPorts []HostPort
+	Required  nodeaffinity.RequiredNodeAffinity
+	Preferred *nodeaffinity.PreferredSchedulingTerms // nil if there are none
+}
+
+// NewPod computes what scheduling needs to know of a pod.
+func NewPod(pod *v1.Pod) *Pod {
+	p := &Pod{
+		Pod:      pod,
+		Requests: resourcesOf(podspec.Requests(pod)),
+		Required: nodeaffinity.GetRequiredNodeAffinity(pod),
+	}
+	p.Requests.Pods = 1
+	p.Assumed = assume(pod, p.Requests)
+	p.HostPorts = hostPorts(pod)
+	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil && len(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution) > 0 {
+		// Terms that do not parse were refused when the pod was created; here they would only lose their weight.
+		p.Preferred, _ = nodeaffinity.NewPreferredSchedulingTerms(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
+	return p
+}
+
+func assume(pod *v1.Pod, requests Resources) Resources {
+	for i := range pod.Spec.Containers {
+		r := pod.Spec.Containers[i].Resources.Requests
+		if _, ok := r[v1.ResourceCPU]; !ok {
+			requests.MilliCPU += assumedMilliCPU
+		}
+		if _, ok := r[v1.ResourceMemory]; !ok {
+			requests.Memory += assumedMemory
+		}
+	}
+	return requests
+}
+
+func hostPorts(pod *v1.Pod) []HostPort {
+	var ports []HostPort
+	for c := range podspec.Containers(&pod.Spec) {
+		for _, p := range c.Ports {
+			if p.HostPort != 0 {
+				ports = append(ports, hostPort(p))
+			}
+		}
+	}
+	return ports
+}
+
+func hostPort(p v1.ContainerPort) HostPort {
+	ip, protocol := p.HostIP, p.Protocol
+	if ip == "0.0.0.0" || ip == "::" {
+		ip = ""
+	}
+	if protocol == "" {
+		protocol = v1.ProtocolTCP
+	}
+	return HostPort{ip, protocol, p.HostPort}
+}
+
+// Tolerates says whether the pod may run in spite of the taint.
+func (p *Pod) Tolerates(taint *v1.Taint) bool {
+	for i := range p.Pod.Spec.Tolerations {
+		if p.Pod.Spec.Tolerations[i].ToleratesTaint(klog.Background(), taint, true) {
+			return true
+		}
+	}
+	return false
+}
