@@ -1,0 +1,138 @@
+// Package namespace empties Namespaces that are being deleted and then lets them go.
+//
+// It decides in which order their content is deleted and says in their conditions what is left; it owns the finalizer
+// "kubernetes"; the controller host calls it. What cannot be deleted is tried again, and the namespace stays Terminating.
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"proa/client"
+	"proa/kinds"
+	"proa/kinds/resource"
+	"proa/reconcile"
+)
+
+const table = "namespaces"
+
+// New makes the controller for namespaces that hold objects of the kinds of a table.
+func New(all *kinds.Table) reconcile.Controller {
+	c := &controller{}
+	reads := []reconcile.Read{{Table: table, Keys: reconcile.Self}}
+	var deletes []string
+	for _, row := range reconcile.Deletable(all) {
+		if row.Namespaced {
+			c.rows = append(c.rows, row)
+			reads = append(reads, reconcile.Read{Table: row.Table(), Keys: keysOfContent})
+			deletes = append(deletes, row.Table())
+		}
+	}
+	return reconcile.Controller{
+		Name:      "namespace",
+		Identity:  "system:serviceaccount:kube-system:namespace-controller",
+		Reads:     reads,
+		Writes:    []string{"namespaces/status", "namespaces/spec.finalizers[kubernetes]"},
+		Deletes:   deletes,
+		Reconcile: c.run,
+		Workers:   10,
+	}
+}
+
+type controller struct {
+	rows []*resource.Resource // namespaced kinds
+}
+
+// keysOfContent brings up a namespace that is being deleted when something in it changes or goes.
+func keysOfContent(view client.View, event client.Event) []reconcile.Key {
+	name := event.Object.GetNamespace()
+	namespace := view.Get(client.Ref{Table: table, Name: name})
+	if namespace == nil || namespace.GetDeletionTimestamp() == nil {
+		return nil
+	}
+	return []reconcile.Key{{Name: name}}
+}
+
+func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	namespace, ok := client.Get[*corev1.Namespace](req.View, table, "", req.Name)
+	if !ok || namespace.DeletionTimestamp == nil || !slices.Contains(namespace.Spec.Finalizers, corev1.FinalizerKubernetes) {
+		return reconcile.Result{}, nil
+	}
+	failures := remove(ctx, req, toDelete(c.contents(req.View, req.Name)))
+	left := c.contents(req.Client.View(), req.Name)
+	if count(left) == 0 && len(failures) == 0 {
+		return reconcile.Result{}, finalize(ctx, req.Client, namespace)
+	}
+	if err := writeStatus(ctx, req, namespace, left, failures); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{}, errors.Join(failures...)
+}
+
+func (c *controller) contents(view client.View, namespace string) []content {
+	var all []content
+	for _, row := range c.rows {
+		found := content{row: row}
+		for obj := range view.List(row.Table(), namespace) {
+			found.objects = append(found.objects, obj)
+		}
+		all = append(all, found)
+	}
+	return all
+}
+
+func count(all []content) (sum int) {
+	for _, c := range all {
+		sum += len(c.objects)
+	}
+	return sum
+}
+
+// remove deletes objects and returns what failed.
+func remove(ctx context.Context, req reconcile.Request, refs []client.Ref) (failures []error) {
+	background := metav1.DeletePropagationBackground
+	errs := reconcile.Each(req.Parallel, len(refs), func(i int) error {
+		return req.Client.Delete(ctx, refs[i], metav1.DeleteOptions{PropagationPolicy: &background})
+	})
+	for i, err := range errs {
+		if err != nil && !apierrors.IsNotFound(err) {
+			failures = append(failures, fmt.Errorf("delete %s %s/%s: %w", refs[i].Table, refs[i].Namespace, refs[i].Name, err))
+		}
+	}
+	return failures
+}
+
+func writeStatus(ctx context.Context, req reconcile.Request, namespace *corev1.Namespace, left []content, failures []error) error {
+	next := namespace.DeepCopy()
+	list, changed := conditions(namespace.Status.Conditions, left, failures, req.Now)
+	if !changed && namespace.Status.Phase == corev1.NamespaceTerminating {
+		return nil
+	}
+	next.Status.Conditions = list
+	next.Status.Phase = corev1.NamespaceTerminating
+	_, err := req.Client.Update(ctx, client.RefOf(table, next), "status", next, metav1.UpdateOptions{})
+	return ignoreNotFound(err)
+}
+
+// finalize removes the finalizer that held the namespace while it was emptied.
+func finalize(ctx context.Context, c client.Client, namespace *corev1.Namespace) error {
+	next := namespace.DeepCopy()
+	next.Spec.Finalizers = slices.DeleteFunc(next.Spec.Finalizers, func(f corev1.FinalizerName) bool {
+		return f == corev1.FinalizerKubernetes
+	})
+	_, err := c.Update(ctx, client.RefOf(table, next), "finalize", next, metav1.UpdateOptions{})
+	return ignoreNotFound(err)
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
