@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"proa/store"
@@ -20,22 +19,19 @@ func testWatchUnderLoad(t *testing.T, p Place) {
 	seed := Seed(t)
 	model := NewModel()
 	var writing, watching sync.WaitGroup
-	var done atomic.Bool
+	running, stop := context.WithCancel(within(t))
 	for id := range 4 {
 		w := &Workload{Rand: rand.New(rand.NewPCG(seed.Uint64(), 1)), Name: fmt.Sprint("w", id, "-")}
 		writing.Go(func() { write(t, s, w, model, 400) })
 	}
 	var clients []*watchClient
 	for id := range 12 {
-		c := &watchClient{store: s, table: Tables[id%len(Tables)], rand: rand.New(rand.NewPCG(seed.Uint64(), 2)), done: &done}
+		c := &watchClient{store: s, table: Tables[id%len(Tables)], rand: rand.New(rand.NewPCG(seed.Uint64(), 2))}
 		clients = append(clients, c)
-		watching.Go(func() { c.run(t) })
+		watching.Go(func() { c.run(t, running) })
 	}
 	writing.Wait()
-	done.Store(true)
-	// One commit to each table wakes those that wait; they then see that it was the last.
-	last := []store.Op{put("pods", "end", "end", ""), put("nodes", "end", "end", ""), put("leases", "end", "end", "")}
-	must(t, model.Record(commit(t, s, last...), last...))
+	stop()
 	watching.Wait()
 	compactions := 0
 	for _, c := range clients {
@@ -74,14 +70,13 @@ type watchClient struct {
 	store        store.Store
 	table        string
 	rand         *rand.Rand
-	done         *atomic.Bool
 	observations []Observation
 	compactions  int
 }
 
-func (c *watchClient) run(t *testing.T) {
+func (c *watchClient) run(t *testing.T, running context.Context) {
 	for {
-		ended, err := c.follow(c.store.Snapshot().Revision())
+		ended, err := c.follow(running, c.store.Snapshot().Revision())
 		if ended || err != nil {
 			if err != nil {
 				t.Errorf("watch %s: %v", c.table, err)
@@ -92,8 +87,9 @@ func (c *watchClient) run(t *testing.T) {
 	}
 }
 
-// follow watches from a revision, breaking off and resuming, until the end or until it is compacted (false, nil).
-func (c *watchClient) follow(from store.Revision) (ended bool, err error) {
+// follow watches from a revision, breaking off and resuming, until it is compacted (false, nil), or until the writers have
+// ended and it has seen everything (true).
+func (c *watchClient) follow(running context.Context, from store.Revision) (ended bool, err error) {
 	o := Observation{Table: c.table, From: from}
 	defer func() { c.observations = append(c.observations, o) }()
 	for at := from; ; {
@@ -107,24 +103,24 @@ func (c *watchClient) follow(from store.Revision) (ended bool, err error) {
 		}
 		for range c.rand.IntN(20) + 1 {
 			seen := w.Progress()
-			events, err := w.Next(context.Background())
+			events, err := w.Next(running)
+			ended = errors.Is(err, context.Canceled)
+			if ended {
+				err = o.drain(w)
+			}
 			if err != nil {
 				return false, c.excuse(err, seen)
 			}
-			o.Note(w, events)
-			if at = w.Progress(); c.done.Load() && at >= c.store.Snapshot().Revision() && c.ended(o) {
+			if ended {
 				return true, nil
 			}
+			o.Note(w, events)
+			at = w.Progress()
 			if len(events) > 0 && c.rand.IntN(2) == 0 {
 				at = events[len(events)-1].Item.Revision // resume from an event rather than a bookmark
 			}
 		}
 	}
-}
-
-func (c *watchClient) ended(o Observation) bool {
-	n := len(o.Changes)
-	return n > 0 && o.Changes[n-1].Item.Key.Namespace == "end"
 }
 
 // excuse accepts ErrCompacted if the revision is indeed compacted by now.
