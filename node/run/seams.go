@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"proa/node/cri"
 	"proa/node/pod"
 )
 
@@ -64,4 +65,31 @@ type ServedContainer struct {
 	Attempt uint32
 	Running bool
 	LogPath string // absolute; "" when nothing was logged yet
+}
+
+// Runtime is the container runtime, as cri.Client calls it.
+type Runtime interface {
+	WaitReady(ctx context.Context) error
+	List(ctx context.Context, uid types.UID) (map[types.UID]*cri.PodState, error)
+	Watch(ctx context.Context, started func(), deliver func(cri.Change)) error
+
+	RunSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, handler string) (pod.Sandbox, error)
+	StopSandbox(ctx context.Context, id string) error
+	RemoveSandbox(ctx context.Context, id string) error
+
+	CreateContainer(ctx context.Context, sandboxID string, config *runtimeapi.ContainerConfig, sandbox *runtimeapi.PodSandboxConfig) (string, error)
+	StartContainer(ctx context.Context, id string) error
+	StopContainer(ctx context.Context, id string, grace time.Duration) error
+	RemoveContainer(ctx context.Context, id string) error
+	Container(ctx context.Context, id string) (pod.Container, error)
+	ExecSync(ctx context.Context, containerID string, cmd []string, timeout time.Duration) (stdout, stderr []byte, code int32, err error)
+
+	Image(ctx context.Context, name string) (image cri.Image, ok bool, err error)
+	Pull(ctx context.Context, name string, credentials *cri.Credentials, sandbox *runtimeapi.PodSandboxConfig) (string, error)
+}
+
+// Cgroups keeps the pods' control groups, as cgroup.Groups does.
+type Cgroups interface {
+	Ensure(p *v1.Pod) error
+	Remove(uid types.UID) error
 }

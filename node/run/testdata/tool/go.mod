@@ -1,0 +1,3 @@
+module podtool
+
+go 1.24
