@@ -19,7 +19,7 @@ import (
 
 // bind writes the decision, in the background. The outcome comes back to the session, unless a new one has begun.
 func (l *Loop) bind(ctx context.Context, e *entry, node string) {
-	l.bindings <- struct{}{}
+	l.acquire()
 	l.writers.Go(func() {
 		defer func() { <-l.bindings }()
 		pod := e.pod.Pod
@@ -38,6 +38,18 @@ func (l *Loop) bind(ctx context.Context, e *entry, node string) {
 		case <-ctx.Done():
 		}
 	})
+}
+
+// acquire waits for a free writer. It settles outcomes meanwhile, since a writer is only free once its outcome is taken.
+func (l *Loop) acquire() {
+	for {
+		select {
+		case l.bindings <- struct{}{}:
+			return
+		case o := <-l.outcomes:
+			l.settle(o)
+		}
+	}
 }
 
 // reject tells the user why a pod has no node, once per reason.

@@ -18,11 +18,11 @@ const (
 
 // queue holds the pods that wait for a node. It is pure: the caller says what time it is.
 //
-//	            push / wake                     pop
-//	   (new) ------------> ready  -----------------------> (being decided)
-//	                         ^                                  | reject
-//	                         | its pause is over                v
-//	                      pausing <---- wake by a change --- waiting
+//	         push / wake                     pop
+//	(new) ------------> ready  -----------------------> (being decided)
+//	                      ^                                  | reject
+//	                      | its pause is over                v
+//	                   pausing <---- wake by a change --- waiting
 //
 // Ready pods come out by priority, then by age.
 type queue struct {
