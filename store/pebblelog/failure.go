@@ -56,12 +56,18 @@ func (s slogger) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// guard runs f apart, so that a Fatalf in it comes back as an error.
+// guard runs f apart, so that a Fatalf or a panic in it comes back as an error: Pebble panics when it cannot
+// tell what a failed disk holds.
 func guard(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		err := errors.New("pebble gave up")
-		defer func() { result <- err }()
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("pebble gave up: %v", r)
+			}
+			result <- err
+		}()
 		err = f()
 	}()
 	return <-result

@@ -34,7 +34,6 @@ type Log struct {
 	options Options
 	index   *index.Index
 	db      *pebble.DB
-	lock    *pebble.Lock
 	files   *relaxedFS
 
 	queue   queue
@@ -66,11 +65,8 @@ func Open(o Options) (store.Store, error) {
 		stopped: make(chan struct{}),
 		failure: failure{happened: make(chan struct{})},
 	}
-	if l.lock, err = pebble.LockDirectory(o.Dir, o.FS); err != nil {
-		return nil, fmt.Errorf("lock log %s (is another server running?): %w", o.Dir, err)
-	}
 	if err := l.open(); err != nil {
-		return nil, errors.Join(err, l.lock.Close())
+		return nil, errors.Join(err, l.files.release())
 	}
 	go l.run()
 	return l, nil
@@ -159,12 +155,12 @@ func (l *Log) end() error {
 	if cause := l.failure.cause(); cause != nil {
 		// Pebble's locks and files are in an unknown state, and closing it might wait for ever. The next
 		// Open replays the log, as after a crash.
-		return errors.Join(fmt.Errorf("close failed log: %w", cause), l.lock.Close())
+		return errors.Join(fmt.Errorf("close failed log: %w", cause), l.files.release())
 	}
 	if err := guard(l.db.Close); err != nil {
-		return errors.Join(fmt.Errorf("close log: %w", err), l.lock.Close())
+		return errors.Join(fmt.Errorf("close log: %w", err), l.files.release())
 	}
-	return l.lock.Close()
+	return l.files.release()
 }
 
 func (l *Log) Snapshot() store.Snapshot                              { return l.index.Snapshot() }

@@ -7,7 +7,6 @@ import "github.com/cockroachdb/pebble/v2"
 func (l *Log) pebbleOptions() *pebble.Options {
 	return &pebble.Options{
 		FS:                 l.files,
-		Lock:               l.lock,
 		Logger:             slogger{to: l.options.Logger, failure: &l.failure},
 		FormatMajorVersion: pebble.FormatValueSeparation, // a fixed one: a newer program must not lock out an older one by chance
 		CacheSize:          1 << 20,

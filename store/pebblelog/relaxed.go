@@ -1,7 +1,10 @@
 package pebblelog
 
 import (
+	"fmt"
+	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -18,9 +21,12 @@ import (
 //
 // What a power failure then takes is a tail of relaxed commits, whose revisions clients have seen. They must never be given
 // out again with another meaning, so revisions up to a floor are reserved on disk beforehand, and Open continues after the floor.
+//
+// It also keeps hold of Pebble's lock on the directory, which a Pebble that failed would otherwise hold for good.
 type relaxedFS struct {
 	vfs.FS
-	on atomic.Bool
+	on   atomic.Bool
+	lock atomic.Pointer[directoryLock]
 }
 
 func newRelaxedFS(fs vfs.FS) *relaxedFS { return &relaxedFS{FS: fs} }
@@ -29,6 +35,36 @@ func newRelaxedFS(fs vfs.FS) *relaxedFS { return &relaxedFS{FS: fs} }
 func (r *relaxedFS) relax() (done func()) {
 	r.on.Store(true)
 	return func() { r.on.Store(false) }
+}
+
+// Lock is called once, by Pebble's Open.
+func (r *relaxedFS) Lock(name string) (io.Closer, error) {
+	c, err := r.FS.Lock(name)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s (is another server running?): %w", name, err)
+	}
+	l := &directoryLock{closer: c}
+	r.lock.Store(l)
+	return l, nil
+}
+
+// release gives up the lock if Pebble has not done so.
+func (r *relaxedFS) release() error {
+	if l := r.lock.Load(); l != nil {
+		return l.Close()
+	}
+	return nil
+}
+
+// directoryLock is a lock that may be given up twice.
+type directoryLock struct {
+	once   sync.Once
+	closer io.Closer
+}
+
+func (l *directoryLock) Close() (err error) {
+	l.once.Do(func() { err = l.closer.Close() })
+	return err
 }
 
 // Unwrap is for vfs.Root.

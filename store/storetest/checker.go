@@ -79,3 +79,14 @@ func (m *Model) CheckWatch(o Observation) error {
 	}
 	return nil
 }
+
+// Missed counts the changes of the model after those that were observed.
+func (m *Model) Missed(o Observation) int {
+	n := 0
+	for _, c := range m.Changes(o.Table) {
+		if c.Item.Revision > o.From {
+			n++
+		}
+	}
+	return n - len(o.Changes)
+}
