@@ -40,13 +40,25 @@ type Attributes struct {
 // Is says whether the write is about a resource of this table itself, not a subresource.
 func (a *Attributes) Is(table string) bool { return a.Subresource == "" && a.Resource.Table() == table }
 
+// Claims says whether writes of a resource may claim values, and lose them to another writer.
+func (c *Chain) Claims(r *resource.Resource) bool {
+	for i := range c.steps {
+		if c.steps[i].ClaimsFor != "" && c.steps[i].ClaimsFor == r.Table() {
+			return true
+		}
+	}
+	return false
+}
+
 // Step is one row of the list. Functions that are nil do nothing. They are called from many goroutines, and again
 // when a write is tried again.
 type Step struct {
 	Name     string
-	Admit    func(ctx context.Context, a *Attributes) error               // in order, before the kind's own rules
-	Validate func(ctx context.Context, a *Attributes) error               // in order, after them; changes nothing
-	Claim    func(ctx context.Context, a *Attributes) ([]store.Op, error) // after Admit; may fill in Object
+	Admit    func(ctx context.Context, a *Attributes) error // in order, before the kind's own rules
+	Validate func(ctx context.Context, a *Attributes) error // in order, after them; changes nothing
+	// Claim is what must be committed together with the object, of the table ClaimsFor.
+	ClaimsFor string
+	Claim     func(ctx context.Context, a *Attributes) ([]store.Op, error) // after validation; changes nothing
 }
 
 // Chain runs steps in order.

@@ -29,35 +29,24 @@ func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts
 	if q.Version.Resource.Default != nil {
 		q.Version.Resource.Default(obj)
 	}
-	pristine := obj
 	for try := 1; ; try++ {
-		if obj.GetGenerateName() != "" && obj.GetName() == "" && try < generateTries {
-			pristine, obj = obj, copyOf(obj) // another name may be needed
-		} else {
-			pristine = obj
+		again := obj
+		generated := obj.GetGenerateName() != "" && obj.GetName() == ""
+		if generated && try < generateTries || v.Admission.Claims(q.Version.Resource) {
+			again = copyOf(obj) // another name, or another value for a claim, may be needed
 		}
 		result, err := v.createOnce(ctx, q, obj, opts)
-		switch {
-		case err == nil:
-			return result, nil
-		case !lostRace(err):
+		if err == nil || !lostRace(err) {
 			return result, err
 		}
-		name := obj.GetName()
-		q.Name = name
-		taken := v.Store.Snapshot().Get(q.key())
-		generated := pristine != obj
-		if taken != nil && !generated {
-			return Result{}, alreadyExists(&q, taken, pristine)
-		}
-		if generated {
-			obj, q.Name = pristine, ""
-		} else { // a claim was taken by another writer; everything but the claims stays as it was decided
-			obj = copyOf(obj)
+		q.Name = obj.GetName()
+		if taken := v.Store.Snapshot().Get(q.key()); taken != nil && (!generated || try == generateTries) {
+			return Result{}, alreadyExists(&q, taken, again)
 		}
 		if err := ctx.Err(); err != nil {
 			return Result{}, err
 		}
+		obj = again
 	}
 }
 

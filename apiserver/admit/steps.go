@@ -1,0 +1,91 @@
+package admit
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"proa/apiserver/auth"
+	"proa/kinds/resource"
+	"proa/store"
+)
+
+// Config says what the steps need to know of the cluster.
+type Config struct {
+	// ServiceCIDRs are the ranges of cluster IPs, one per address family, the first being the default. Required.
+	ServiceCIDRs []netip.Prefix
+	// FirstNodePort and LastNodePort bound node ports. Optional: 30000 and 32767.
+	FirstNodePort, LastNodePort int32
+	// ExternalIPs lets services take over any address by spec.externalIPs (CVE-2020-8554). Optional: they may not.
+	ExternalIPs bool
+	// Pick draws a number below n. Optional: at random. For tests.
+	Pick func(n int) int
+
+	// Restrict and CheckEscalation are what package auth says about a write that needs to see objects. Optional.
+	Restrict, CheckEscalation func(ctx context.Context, w auth.Write) error
+}
+
+// Steps is admission, in order. A webhook or a policy is one more row.
+func Steps(c Config) ([]Step, error) {
+	if len(c.ServiceCIDRs) == 0 || len(c.ServiceCIDRs) > 2 {
+		return nil, errors.New("list admission steps: ServiceCIDRs must be one range per address family")
+	}
+	addresses := newAddresses(c)
+	return []Step{
+		{Name: "NamespaceLifecycle", Admit: namespaceLifecycle},
+		{Name: "LimitRanger", Admit: defaultLimits, Validate: checkLimits},
+		{Name: "ServiceAccount", Admit: serviceAccount, Validate: checkServiceAccount},
+		{Name: "NodeRestriction", Validate: writes(c.Restrict)},
+		{Name: "Priority", Admit: podPriority, Validate: oneDefaultPriority},
+		{Name: "DefaultTolerationSeconds", Admit: defaultTolerations},
+		{Name: "DenyServiceExternalIPs", Validate: denyExternalIPs(c.ExternalIPs)},
+		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: "services", Claim: addresses.claim},
+		{Name: "PrivilegeEscalation", Validate: writes(c.CheckEscalation)},
+	}, nil
+}
+
+// writes shows a write to a function of package auth.
+func writes(check func(context.Context, auth.Write) error) func(context.Context, *Attributes) error {
+	if check == nil {
+		return nil
+	}
+	verbs := map[Operation]string{Create: "create", Update: "update", Delete: "delete", Connect: "connect"}
+	return func(ctx context.Context, a *Attributes) error {
+		return check(ctx, auth.Write{User: a.User, Verb: verbs[a.Operation], Group: a.Resource.Group, Resource: a.Resource.Name,
+			Subresource: a.Subresource, Namespace: a.Namespace, Name: a.Name, Object: a.Object, Body: a.Body, Old: a.Old, Snapshot: a.Snapshot})
+	}
+}
+
+// forbidden is how admission refuses.
+func forbidden(a *Attributes, err error) *apierrors.StatusError {
+	name := a.Name
+	if name == "" && a.Object != nil {
+		if name = a.Object.GetName(); name == "" {
+			name = a.Object.GetGenerateName()
+		}
+	}
+	return apierrors.NewForbidden(a.Resource.GroupResource(), name, err)
+}
+
+// lookup reads one object of the snapshot.
+func lookup[T resource.Object](a *Attributes, table, namespace, name string) (obj T, ok bool) {
+	item := a.Snapshot.Get(store.Key{Table: table, Namespace: namespace, Name: name})
+	if item == nil {
+		return obj, false
+	}
+	obj, ok = item.Value().(T)
+	return obj, ok
+}
+
+// all yields the objects of a table and namespace.
+func all[T resource.Object](a *Attributes, table, namespace string) func(func(T) bool) {
+	return func(yield func(T) bool) {
+		for item := range a.Snapshot.List(table, namespace, store.Key{}) {
+			if obj, ok := item.Value().(T); ok && !yield(obj) {
+				return
+			}
+		}
+	}
+}
