@@ -344,6 +344,9 @@ func printRow(b *strings.Builder, r *row) {
 		columns = append(columns, name)
 	}
 	line("columns", columns)
+	if r.Deprecated != "" {
+		line("deprecated", []string{r.Deprecated})
+	}
 }
 
 func verbsOf(sub kindsresource.Subresource) []string {

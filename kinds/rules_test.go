@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
 	"proa/kinds"
+	"proa/kinds/core"
 	"proa/kinds/meta"
 	kindsresource "proa/kinds/resource"
 )
@@ -25,6 +27,7 @@ import (
 //	update [sub=X]  the YAML is merged over the current object, which is updated; prints what is stored
 //	columns         the cells of the current object, as kubectl get -o wide shows them
 //	fields          the selectable fields of the current object
+//	families cluster=(IPv4,IPv6)  a service's families after the YAML was merged over it, new or (update) changed
 //	show as=GROUP   the current object under another version
 //
 // With as=GROUP, create, try and update follow the rules of another version that serves the kind.
@@ -56,6 +59,8 @@ func (p *player) play(t *testing.T, d *datadriven.TestData) string {
 			fmt.Fprintf(&b, "%s: %v\n", strings.ToUpper(p.row.Columns[i].Name), cell)
 		}
 		return b.String()
+	case "families":
+		return p.families(t, d)
 	case "fields":
 		return text(t, p.row.Fields(p.current))
 	case "show":
@@ -139,6 +144,27 @@ func (p *player) update(t *testing.T, d *datadriven.TestData) string {
 		errs = append(errs, validate(obj, old)...)
 	}
 	return p.outcome(obj, old, errs, true)
+}
+
+func (p *player) families(t *testing.T, d *datadriven.TestData) string {
+	var cluster []corev1.IPFamily
+	for _, family := range d.CmdArgs[0].Vals {
+		cluster = append(cluster, corev1.IPFamily(family))
+	}
+	service := p.merged(t, p.current, d.Input).(*corev1.Service)
+	var old *corev1.Service
+	if d.HasArg("update") {
+		old = p.current.(*corev1.Service)
+	}
+	core.KeepAllocated(service, old)
+	if errs := core.DefaultFamilies(service, old, cluster...); len(errs) > 0 {
+		return fmt.Sprintf("error: %v\n", errs.ToAggregate())
+	}
+	policy := ""
+	if service.Spec.IPFamilyPolicy != nil {
+		policy = string(*service.Spec.IPFamilyPolicy)
+	}
+	return fmt.Sprintf("%s %v addresses %v\n", policy, service.Spec.IPFamilies, service.Spec.ClusterIPs)
 }
 
 // outcome prints what a user would see, and keeps the object if nothing is wrong with it.

@@ -26,6 +26,7 @@ func Endpoints() *resource.Resource {
 		Validate:                 resource.Typed(func(endpoints *corev1.Endpoints) field.ErrorList { return validateEndpoints(endpoints, nil) }),
 		ValidateUpdate:           resource.Typed2(validateEndpoints),
 		Warnings:                 func(obj, _ resource.Object) []string { return endpointsWarnings(obj.(*corev1.Endpoints)) },
+		Deprecated:               "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 		AllowCreateOnUpdate:      true,
 		AllowUnconditionalUpdate: true,
 		Columns:                  []resource.Column{meta.Name(), meta.Column("Endpoints", corev1.Endpoints{}.SwaggerDoc()["subsets"]), meta.Age()},

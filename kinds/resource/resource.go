@@ -70,6 +70,8 @@ type Resource struct {
 	Fields func(obj Object) fields.Set
 	// FieldLabels names the keys of Fields.
 	FieldLabels []string
+	// Deprecated is the Warning shown to users of the stored version, empty if none.
+	Deprecated string
 	// Relaxed: writes need not reach the disk before they are acknowledged. Only for what is rewritten constantly.
 	Relaxed bool
 
