@@ -14,8 +14,8 @@ import (
 
 // Namespace is the row of namespaces.
 //
-// A namespace leaves when spec.finalizers is empty, which only the finalize subresource can change; deleting one
-// sets its deletionTimestamp and the phase Terminating (see EndNamespace), and the namespace controller does the rest.
+// A namespace leaves when spec.finalizers is empty, which only the finalize subresource can change. Deleting one, which
+// the API server does, sets its deletionTimestamp and the phase Terminating; the namespace controller does the rest.
 func Namespace() *resource.Resource {
 	return &resource.Resource{
 		Version: "v1", Name: "namespaces", Singular: "namespace", Kind: "Namespace", ShortNames: []string{"ns"},
@@ -79,16 +79,6 @@ func updateNamespace(namespace, old *corev1.Namespace) {
 	labelNamespace(namespace)
 	namespace.Spec = *old.Spec.DeepCopy()
 	namespace.Status = *old.Status.DeepCopy()
-}
-
-// EndNamespace starts the deletion of a namespace, once. It reports whether anything still holds the namespace: if
-// not, it can be removed at once.
-func EndNamespace(namespace *corev1.Namespace, now metav1.Time) (held bool) {
-	if namespace.DeletionTimestamp == nil {
-		namespace.DeletionTimestamp = &now
-	}
-	namespace.Status.Phase = corev1.NamespaceTerminating
-	return len(namespace.Spec.Finalizers) > 0 || len(namespace.Finalizers) > 0
 }
 
 func validateNamespace(namespace *corev1.Namespace) field.ErrorList {
