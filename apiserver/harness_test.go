@@ -131,7 +131,7 @@ func (p *place) show(resp *http.Response, managed bool) string {
 	var value any
 	if err := json.Unmarshal(body, &value); err != nil {
 		out.Write(bytes.TrimSpace(body))
-		return out.String() + "\n"
+		return uids.ReplaceAllString(out.String()+"\n", "UID")
 	}
 	if !managed {
 		dropManaged(value)
