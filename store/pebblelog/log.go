@@ -54,9 +54,6 @@ func Open(o Options) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make log directory: %w", err)
-	}
 	l := &Log{
 		options: o,
 		index:   index.New(o.History),
@@ -64,6 +61,9 @@ func Open(o Options) (store.Store, error) {
 		queue:   queue{wake: make(chan struct{}, 1)},
 		stopped: make(chan struct{}),
 		failure: failure{happened: make(chan struct{})},
+	}
+	if err := l.files.makeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("make log directory: %w", err)
 	}
 	if err := l.open(); err != nil {
 		return nil, errors.Join(err, l.files.release())

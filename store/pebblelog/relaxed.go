@@ -1,6 +1,7 @@
 package pebblelog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -70,9 +71,44 @@ func (l *directoryLock) Close() (err error) {
 // Unwrap is for vfs.Root.
 func (r *relaxedFS) Unwrap() vfs.FS { return r.FS }
 
+// Create also makes sure that a marker, which names the manifest to read, never outlives the manifest's own place in the
+// directory: Pebble syncs the directory after it has made both, and a power failure may keep one of them.
 func (r *relaxedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(r.PathBase(name), "marker.") {
+		if err := r.syncDir(r.PathDir(name)); err != nil {
+			return nil, err
+		}
+	}
 	f, err := r.FS.Create(name, category)
 	return r.wrap(name, f, err)
+}
+
+// makeDir makes a directory that a power failure does not take back: its parents too, each synced. Others cannot look
+// inside: the objects of the cluster are there, secrets among them.
+func (r *relaxedFS) makeDir(name string) error {
+	parent := r.PathDir(name)
+	if _, err := r.Stat(name); err != nil {
+		if parent != name {
+			if err := r.makeDir(parent); err != nil {
+				return err
+			}
+		}
+		if err := r.MkdirAll(name, 0o700); err != nil {
+			return err
+		}
+	}
+	return r.syncDir(parent)
+}
+
+func (r *relaxedFS) syncDir(name string) error {
+	dir, err := r.OpenDir(name)
+	if err != nil {
+		return fmt.Errorf("open directory: %w", err)
+	}
+	if err := dir.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("sync directory: %w", err), dir.Close())
+	}
+	return dir.Close()
 }
 
 func (r *relaxedFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
