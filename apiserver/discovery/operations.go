@@ -1,0 +1,140 @@
+package discovery
+
+import (
+	"strings"
+
+	"k8s.io/kube-openapi/pkg/validation/spec"
+)
+
+// operation describes one method. answer and body are schemas; body may be nil.
+func (p *place) operation(action string, answer, body *spec.Schema, parameters []spec.Parameter) *spec.Operation {
+	op := &spec.Operation{OperationProps: spec.OperationProps{
+		ID:         p.operationID(action),
+		Consumes:   []string{"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"},
+		Produces:   []string{"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"},
+		Schemes:    []string{"https"},
+		Tags:       []string{p.tag()},
+		Parameters: parameters,
+		Responses: &spec.Responses{ResponsesProps: spec.ResponsesProps{StatusCodeResponses: map[int]spec.Response{
+			200: {ResponseProps: spec.ResponseProps{Description: "OK", Schema: answer}},
+			401: {ResponseProps: spec.ResponseProps{Description: "Unauthorized"}},
+		}}},
+	}}
+	if body != nil {
+		op.Parameters = append(op.Parameters, spec.Parameter{
+			ParamProps: spec.ParamProps{Name: "body", In: "body", Required: action == "post" || action == "put" || action == "patch", Schema: body}})
+		op.Responses.StatusCodeResponses[201] = spec.Response{ResponseProps: spec.ResponseProps{Description: "Created", Schema: answer}}
+	}
+	if strings.HasPrefix(action, "connect") {
+		action = "connect"
+	}
+	op.AddExtension("x-kubernetes-action", action)
+	op.AddExtension("x-kubernetes-group-version-kind", map[string]any{"group": p.kind.Group, "version": p.kind.Version, "kind": p.kind.Kind})
+	return op
+}
+
+// operationID names an operation as upstream does: patchAppsV1NamespacedDeploymentStatus.
+func (p *place) operationID(action string) string {
+	verb, part := action, ""
+	switch action {
+	case "get":
+		verb = "read"
+	case "post":
+		verb = "create"
+	case "put":
+		verb = "replace"
+	case "deletecollection":
+		verb, part = "delete", "Collection"
+	}
+	if method, ok := strings.CutPrefix(action, "connect"); ok {
+		verb, part = "connect", method
+	}
+	id := verb + p.groupName() + title(p.gv.Version) + part
+	if p.r.Namespaced {
+		id += "Namespaced"
+	}
+	if parent, sub, ok := strings.Cut(p.r.Name, "/"); ok {
+		for _, r := range p.d.cfg.Kinds.Rows() {
+			if r.Name == parent && r.Group == p.gv.Group {
+				return id + r.Kind + title(sub)
+			}
+		}
+	}
+	return id + p.r.Kind
+}
+
+// groupName joins the parts of a group's own name: RbacAuthorization.
+func (p *place) groupName() string {
+	if p.gv.Group == "" {
+		return "Core"
+	}
+	name := ""
+	for part := range strings.SplitSeq(strings.TrimSuffix(p.gv.Group, ".k8s.io"), ".") {
+		name += title(part)
+	}
+	return name
+}
+
+func (p *place) tag() string {
+	name := p.groupName()
+	return strings.ToLower(name[:1]) + name[1:] + "_" + p.gv.Version
+}
+
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func (p *place) pathParameters(named bool) []spec.Parameter {
+	var out []spec.Parameter
+	if named {
+		out = append(out, pathParameter("name", "name of the "+p.r.Kind))
+	}
+	if p.r.Namespaced {
+		out = append(out, pathParameter("namespace", "name of the namespace"))
+	}
+	return append(out, query("pretty", "string", "If 'true', the answer is indented."))
+}
+
+func pathParameter(name, description string) spec.Parameter {
+	return spec.Parameter{
+		ParamProps:   spec.ParamProps{Name: name, In: "path", Required: true, Description: description},
+		SimpleSchema: spec.SimpleSchema{Type: "string"},
+	}
+}
+
+func query(name, kind, description string) spec.Parameter {
+	return spec.Parameter{
+		ParamProps:   spec.ParamProps{Name: name, In: "query", Description: description},
+		SimpleSchema: spec.SimpleSchema{Type: kind},
+	}
+}
+
+func writeParameters() []spec.Parameter {
+	return []spec.Parameter{
+		query("dryRun", "string", "'All' runs every stage of the request but stores nothing."),
+		query("fieldManager", "string", "Name of the actor that makes this change, for field ownership."),
+		query("fieldValidation", "string", "What to do about unknown and duplicate fields: 'Ignore', 'Warn' or 'Strict'."),
+	}
+}
+
+func deleteParameters() []spec.Parameter {
+	return []spec.Parameter{
+		query("dryRun", "string", "'All' runs every stage of the request but stores nothing."),
+		query("gracePeriodSeconds", "integer", "Seconds before the object is deleted. Zero deletes it at once."),
+		query("orphanDependents", "boolean", "Deprecated: use propagationPolicy."),
+		query("propagationPolicy", "string", "What happens to dependents: 'Orphan', 'Background' or 'Foreground'."),
+	}
+}
+
+func listParameters() []spec.Parameter {
+	return []spec.Parameter{
+		query("allowWatchBookmarks", "boolean", "Asks a watch for BOOKMARK events."),
+		query("continue", "string", "Token of an earlier list that was cut off by limit."),
+		query("fieldSelector", "string", "Restricts the objects by their fields."),
+		query("labelSelector", "string", "Restricts the objects by their labels."),
+		query("limit", "integer", "Most objects to answer with."),
+		query("resourceVersion", "string", "Constrains which version of the state is read."),
+		query("resourceVersionMatch", "string", "How resourceVersion constrains it: 'Exact' or 'NotOlderThan'."),
+		query("sendInitialEvents", "boolean", "Begins a watch with an event for every object that exists."),
+		query("timeoutSeconds", "integer", "Ends the call after this time."),
+		query("watch", "boolean", "Streams changes instead of listing."),
+	}
+}
