@@ -23,8 +23,11 @@ func (c *Client) Image(ctx context.Context, name string) (image Image, ok bool, 
 		return Image{}, false, nil
 	}
 	image = Image{ID: r.Image.Id, Size: r.Image.Size, User: ImageUser{Name: r.Image.Username}}
-	if r.Image.Uid != nil {
+	switch {
+	case r.Image.Uid != nil:
 		image.User.UID = &r.Image.Uid.Value
+	case r.Image.Username == "": // an image that names no user runs as root
+		image.User.UID = new(int64)
 	}
 	return image, true, nil
 }

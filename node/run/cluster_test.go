@@ -267,3 +267,51 @@ func (c *cluster) log(p *v1.Pod, container string) string {
 	}
 	return out.String()
 }
+
+// waitEvent waits for an event of a pod, as "Reason: message".
+func (c *cluster) waitEvent(name, line string) {
+	c.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	watcher, err := c.client.Watch("events", c.client.View())
+	if err != nil {
+		c.Fatal(err)
+	}
+	for !slices.Contains(c.events(name), line) {
+		if _, err := watcher.Next(ctx); err != nil {
+			c.Fatalf("no event %q of %s: %v\nbut: %s", line, name, err, strings.Join(c.events(name), "\n"))
+		}
+	}
+}
+
+// waitFor asks again and again: for what tells nobody when it changes.
+func (c *cluster) waitFor(what string, ok func() bool) {
+	c.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.Fatalf("waited too long for %s", what)
+		}
+	}
+}
+
+// containers counts what the runtime has of a pod.
+func (c *cluster) containers(uid string) int {
+	c.Helper()
+	filter := &runtimeapi.ContainerFilter{LabelSelector: map[string]string{"io.kubernetes.pod.uid": uid}}
+	list, err := c.runtime.Containers.ListContainers(context.Background(), &runtimeapi.ListContainersRequest{Filter: filter})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return len(list.Containers)
+}
+
+func (c *cluster) put(table string, o client.Object) {
+	c.Helper()
+	if _, err := c.client.Create(context.Background(), client.Ref{Table: table}, "", o, metav1.CreateOptions{}); err != nil {
+		c.Fatal(err)
+	}
+}
+
+var errVolume = errors.New(`MountVolume.SetUp failed for volume "v" : not yet`)
+
+func ptr[T any](v T) *T { return &v }

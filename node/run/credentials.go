@@ -26,16 +26,16 @@ type dockerAuth struct {
 }
 
 // credentials lists what to try for an image, the pod's pull secrets first, and last without any.
-func (w *worker) credentials(ctx context.Context, p *v1.Pod, image string) []*cri.Credentials {
+func (r *Runner) credentials(ctx context.Context, p *v1.Pod, image string) []*cri.Credentials {
 	var all []*cri.Credentials
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return []*cri.Credentials{nil}
 	}
 	for _, ref := range p.Spec.ImagePullSecrets {
-		secret, err := source{ctx, w.runner.Client}.Secret(p.Namespace, ref.Name)
+		secret, err := source{ctx, r.Client}.Secret(p.Namespace, ref.Name)
 		if err != nil {
-			w.log.Info("image pull secret is missing", "secret", ref.Name, "error", err)
+			r.Log.Info("image pull secret is missing", "secret", ref.Name, "error", err)
 			continue
 		}
 		for registry, auth := range authsOf(secret) {

@@ -17,53 +17,58 @@ func (w *worker) ensureImage(ctx context.Context, p *v1.Pod, a pod.Action) pod.D
 	if c == nil {
 		return pod.Done{Err: fmt.Errorf("container %q is not in the spec", a.Container)}
 	}
-	record := func(eventType, reason, message string) { w.runner.Events.Event(p, c.Name, eventType, reason, message) }
-	if _, err := reference.ParseNormalizedNamed(c.Image); err != nil {
-		message := fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %v", c.Image, c.Image, err)
-		record(v1.EventTypeWarning, "InspectFailed", message)
-		return pod.Done{Err: &pod.Failure{Reason: pod.InvalidImageName, Message: message}}
-	}
-	image, present, err := w.runner.Runtime.Image(ctx, c.Image)
-	if err != nil {
-		message := fmt.Sprintf("Failed to inspect image %q: %v", c.Image, err)
-		record(v1.EventTypeWarning, "InspectFailed", message)
-		return pod.Done{Err: &pod.Failure{Reason: pod.ImageInspectError, Message: message}}
-	}
-	switch {
-	case present && c.ImagePullPolicy != v1.PullAlways:
-		record(v1.EventTypeNormal, "Pulled", fmt.Sprintf("Container image %q already present on machine and can be accessed by the pod", c.Image))
-		return pod.Done{Image: image.ID}
-	case c.ImagePullPolicy == v1.PullNever:
-		message := fmt.Sprintf("Container image %q is not present with pull policy of Never", c.Image)
-		record(v1.EventTypeWarning, pod.ErrImageNeverPull, message)
-		return pod.Done{Err: &pod.Failure{Reason: pod.ErrImageNeverPull, Message: message}}
-	}
-	return w.pullImage(ctx, p, c)
+	id, err := w.runner.EnsureImage(ctx, p, c.Name, c.Image, c.ImagePullPolicy)
+	return pod.Done{Image: id, Err: err}
 }
 
-func (w *worker) pullImage(ctx context.Context, p *v1.Pod, c *v1.Container) pod.Done {
-	record := func(eventType, reason, message string) { w.runner.Events.Event(p, c.Name, eventType, reason, message) }
-	record(v1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", c.Image))
-	begun := time.Now()
-	config, err := w.runner.Settings.SandboxConfig(p, 0)
+// EnsureImage makes an image present and returns its id. container is "" for an image volume. Its error is a *pod.Failure.
+func (r *Runner) EnsureImage(ctx context.Context, p *v1.Pod, container, image string, policy v1.PullPolicy) (string, error) {
+	record := func(eventType, reason, message string) { r.Events.Event(p, container, eventType, reason, message) }
+	if _, err := reference.ParseNormalizedNamed(image); err != nil {
+		message := fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %v", image, image, err)
+		record(v1.EventTypeWarning, "InspectFailed", message)
+		return "", &pod.Failure{Reason: pod.InvalidImageName, Message: message}
+	}
+	found, present, err := r.Runtime.Image(ctx, image)
 	if err != nil {
-		return pod.Done{Err: err}
+		message := fmt.Sprintf("Failed to inspect image %q: %v", image, err)
+		record(v1.EventTypeWarning, "InspectFailed", message)
+		return "", &pod.Failure{Reason: pod.ImageInspectError, Message: message}
+	}
+	switch {
+	case present && policy != v1.PullAlways:
+		record(v1.EventTypeNormal, "Pulled", fmt.Sprintf("Container image %q already present on machine and can be accessed by the pod", image))
+		return found.ID, nil
+	case policy == v1.PullNever:
+		message := fmt.Sprintf("Container image %q is not present with pull policy of Never", image)
+		record(v1.EventTypeWarning, pod.ErrImageNeverPull, message)
+		return "", &pod.Failure{Reason: pod.ErrImageNeverPull, Message: message}
+	}
+	return r.pullImage(ctx, p, image, record)
+}
+
+func (r *Runner) pullImage(ctx context.Context, p *v1.Pod, image string, record func(eventType, reason, message string)) (string, error) {
+	record(v1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", image))
+	begun := time.Now()
+	config, err := r.Settings.SandboxConfig(p, 0)
+	if err != nil {
+		return "", err
 	}
 	var id string
-	for _, credentials := range w.credentials(ctx, p, c.Image) {
-		if id, err = w.runner.Runtime.Pull(ctx, c.Image, credentials, config); err == nil {
+	for _, credentials := range r.credentials(ctx, p, image) {
+		if id, err = r.Runtime.Pull(ctx, image, credentials, config); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		record(v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", c.Image, err))
-		return pod.Done{Err: &pod.Failure{Reason: pod.ErrImagePull, Message: err.Error()}}
+		record(v1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", image, err))
+		return "", &pod.Failure{Reason: pod.ErrImagePull, Message: err.Error()}
 	}
-	image, _, err := w.runner.Runtime.Image(ctx, id)
+	pulled, _, err := r.Runtime.Image(ctx, id)
 	if err != nil {
-		return pod.Done{Err: &pod.Failure{Reason: pod.ImageInspectError, Message: err.Error()}}
+		return "", &pod.Failure{Reason: pod.ImageInspectError, Message: err.Error()}
 	}
 	took := time.Since(begun).Truncate(time.Millisecond)
-	record(v1.EventTypeNormal, "Pulled", fmt.Sprintf("Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.", c.Image, took, took, image.Size))
-	return pod.Done{Image: id}
+	record(v1.EventTypeNormal, "Pulled", fmt.Sprintf("Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.", image, took, took, pulled.Size))
+	return id, nil
 }
