@@ -39,6 +39,8 @@ type Config struct {
 	CRIEndpoint  string       // a container runtime that is there already; empty: the bundled containerd
 	SandboxImage string
 
+	Version, Commit, BuildDate string // of the program, for /version
+
 	Log *slog.Logger
 	// Progress is told what is being done and how long it took, for the user who waits. Optional.
 	Progress func(step string, took time.Duration)
@@ -102,6 +104,9 @@ func (c *Config) check() error {
 	}
 	if c.Pods.Overlaps(c.Services) {
 		wrong = append(wrong, fmt.Errorf("the ranges of pods %s and services %s overlap", c.Pods, c.Services))
+	}
+	if c.NodeIP.IsValid() && (!c.NodeIP.Is4() || c.NodeIP.IsLoopback() || c.NodeIP.IsUnspecified()) {
+		wrong = append(wrong, fmt.Errorf("the node's address %s is not one that pods can reach: give an IPv4 address of this machine other than loopback", c.NodeIP))
 	}
 	return errors.Join(wrong...)
 }

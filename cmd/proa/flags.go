@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"proa/daemon"
+)
+
+// options are the flags that several verbs share.
+type options struct {
+	config   daemon.Config
+	nodeIP   string
+	pods     string
+	nodePods string
+	services string
+	verbose  bool
+}
+
+// dataDir adds the flag that says which cluster is meant.
+func (o *options) dataDir(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.config.DataDir, "data-dir", daemon.DefaultDataDir, "where the cluster is kept")
+}
+
+// serve adds the flags of the verbs that run a part of a cluster.
+func (o *options) serve(cmd *cobra.Command) {
+	o.dataDir(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.config.Kubeconfig, "kubeconfig", "", "file to write for the cluster's administrator (default DATA-DIR/kubeconfig)")
+	f.StringVar(&o.config.NodeName, "node-name", "", "name of this node (default the host's name)")
+	f.StringVar(&o.nodeIP, "node-ip", "", "address of this node (default one of Proa's own, which no other machine reaches)")
+	f.Uint16Var(&o.config.APIPort, "api-port", 6443, "port of the API")
+	f.Uint16Var(&o.config.NodePort, "node-port", 10250, "port of the node's own API")
+	f.StringVar(&o.pods, "pod-cidr", "10.244.0.0/16", "range of the addresses of all pods")
+	f.StringVar(&o.nodePods, "node-pod-cidr", "10.244.0.0/24", "this node's share of it")
+	f.StringVar(&o.services, "service-cidr", "10.96.0.0/16", "range of the addresses of Services")
+	f.StringVar(&o.config.Domain, "cluster-domain", "cluster.local", "domain of the cluster's names")
+	f.StringSliceVar(&o.config.Nameservers, "nameserver", nil, "resolver for all other names, HOST:PORT (default those of /etc/resolv.conf)")
+	f.StringVar(&o.config.CRIEndpoint, "container-runtime-endpoint", "", "socket of a container runtime that is there already (default: the bundled containerd is started)")
+	f.StringVar(&o.config.BundleDir, "bundle-dir", "", "where containerd, runc and their like are (default the folder bundle beside proa, then PATH)")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
+}
+
+// complete reads what was given as text and fills in the rest.
+func (o *options) complete() error {
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	o.config.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	o.config.Version, o.config.Commit, o.config.BuildDate = version, commit, buildDate
+	for _, p := range []struct {
+		text string
+		to   *netip.Prefix
+	}{{o.pods, &o.config.Pods}, {o.nodePods, &o.config.NodePods}, {o.services, &o.config.Services}} {
+		if p.text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(p.text)
+		if err != nil {
+			return fmt.Errorf("range %q: write it as 10.0.0.0/16", p.text)
+		}
+		*p.to = prefix
+	}
+	if o.nodeIP != "" {
+		addr, err := netip.ParseAddr(o.nodeIP)
+		if err != nil {
+			return fmt.Errorf("--node-ip %q is not an address", o.nodeIP)
+		}
+		o.config.NodeIP = addr
+	}
+	return o.config.Default()
+}

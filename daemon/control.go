@@ -1,0 +1,187 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/net/http2"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"proa/apiserver"
+	"proa/apiserver/auth"
+	"proa/apiserver/discovery"
+	"proa/apiserver/encode"
+	"proa/apiserver/stream"
+	"proa/apiserver/verbs"
+	"proa/client"
+	"proa/kinds"
+	"proa/kinds/resource"
+	"proa/ops/pki"
+	"proa/store"
+	"proa/store/pebblelog"
+)
+
+// control is the control plane's serving half: keys, store, API. The controllers and the scheduler are its clients.
+type control struct {
+	cfg    *Config
+	kinds  *kinds.Table
+	keys   *pki.PKI
+	store  store.Store
+	api    *apiserver.Server
+	access *auth.Access
+	tokens *auth.Tokens
+	joins  *auth.StaticTokens
+	listen net.Listener
+	health *health
+}
+
+// openControl opens keys and store and puts the API server together. Nothing is served yet.
+func openControl(cfg *Config) (c *control, err error) {
+	c = &control{cfg: cfg, kinds: kinds.Builtin(), health: newHealth()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	c.keys, err = pki.Open(pki.Config{
+		Dir: filepath.Join(cfg.DataDir, "pki"), Names: []string{cfg.NodeName},
+		Addresses: []net.IP{cfg.nodeIP().AsSlice()}, ServiceAddress: cfg.apiServiceIP().AsSlice(), Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.store, err = pebblelog.Open(pebblelog.Options{Dir: filepath.Join(cfg.DataDir, "store"), Decode: encode.Decoder(c.kinds), Logger: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.openAPI(); err != nil {
+		return nil, err
+	}
+	return c, c.listenTLS()
+}
+
+// openAPI makes the API server of the store.
+func (c *control) openAPI() error {
+	var err error
+	if c.tokens, err = auth.NewTokens(auth.TokensConfig{Key: c.keys.TokenKey(), Source: c.store, Issuer: c.issuer()}); err != nil {
+		return err
+	}
+	c.access = auth.NewAccess(c.store)
+	c.joins = auth.NewStaticTokens(nil)
+	streams, err := stream.New(stream.Config{Source: c.store, Authorizer: c.access, NodeTLS: c.keys.ClientTLS(c.keys.NodeClient()), LoopbackNodes: true})
+	if err != nil {
+		return err
+	}
+	authenticator := auth.First(auth.NewCertificates(c.keys.CAPool(), time.Now), c.tokens, c.joins)
+	scheme := kinds.NewScheme()
+	reviews := &auth.Reviews{Access: c.access, Tokens: c.tokens, Others: []auth.Authenticator{c.joins}}
+	steps, err := c.admission()
+	if err != nil {
+		return err
+	}
+	c.api, err = apiserver.New(apiserver.Config{
+		Store: c.store, Kinds: c.kinds, Scheme: scheme, Authenticator: authenticator, Authorizer: c.access,
+		Admission: steps, Tokens: c.tokens, Virtual: virtual(reviews), Doors: doors(streams), Paths: c.paths(scheme),
+	})
+	return err
+}
+
+func (c *control) issuer() string { return "https://kubernetes.default.svc." + c.cfg.Domain }
+
+// virtual lists the kinds that are answered, not stored.
+func virtual(reviews *auth.Reviews) map[string]verbs.Answer {
+	answer := func(ctx context.Context, q verbs.Request, obj resource.Object) (resource.Object, error) {
+		return reviews.Answer(ctx, q.User, q.Namespace, obj)
+	}
+	answers := map[string]verbs.Answer{}
+	for _, table := range []string{
+		"tokenreviews.authentication.k8s.io", "selfsubjectreviews.authentication.k8s.io",
+		"subjectaccessreviews.authorization.k8s.io", "localsubjectaccessreviews.authorization.k8s.io",
+		"selfsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io",
+	} {
+		answers[table] = answer
+	}
+	return answers
+}
+
+// doors lists the subresources that are connections.
+func doors(streams *stream.Streams) map[string]verbs.Door {
+	door := func(w http.ResponseWriter, r *http.Request, q verbs.Request) {
+		streams.Serve(w, r, stream.Target{
+			User: q.User, Verb: q.Verb, Resource: q.Version.Resource.Name,
+			Namespace: q.Namespace, Name: q.Name, Subresource: q.Subresource,
+		})
+	}
+	return map[string]verbs.Door{
+		"pods/exec": door, "pods/attach": door, "pods/portforward": door, "pods/log": door,
+		"pods/proxy": door, "services/proxy": door, "nodes/proxy": door,
+	}
+}
+
+// listenTLS opens the API's port. The listener is bound before anything is served, so that a taken port is reported first.
+func (c *control) listenTLS() error {
+	addr := netip.AddrPortFrom(netip.IPv4Unspecified(), c.cfg.APIPort)
+	l, err := net.Listen("tcp", addr.String())
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	c.listen = tls.NewListener(l, c.keys.ServerTLS())
+	return nil
+}
+
+// serve answers API requests until ctx ends, then drains.
+func (c *control) serve(ctx context.Context) error {
+	server := &http.Server{
+		Handler: c.api.Handler(), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 3 * time.Minute,
+		ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	if err := http2.ConfigureServer(server, &http2.Server{MaxConcurrentStreams: 1000}); err != nil {
+		return fmt.Errorf("configure HTTP/2: %w", err)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(c.listen) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve the API: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := c.api.Drain(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		c.cfg.Log.Warn("some requests did not end in time")
+		err = nil
+	}
+	return errors.Join(err, server.Close())
+}
+
+// close releases what openControl took.
+func (c *control) close() error {
+	var failed []error
+	if c.listen != nil {
+		c.listen.Close()
+	}
+	if c.store != nil {
+		failed = append(failed, c.store.Close())
+	}
+	return errors.Join(failed...)
+}
+
+// as is a client that acts as a user of the system in this process.
+func (c *control) as(name string, groups ...string) client.Client {
+	return c.api.Local(auth.User{Name: name, Groups: append(groups, "system:authenticated")})
+}
+
+// paths serve what is no stored resource.
+func (c *control) paths(scheme *runtime.Scheme) []func(http.ResponseWriter, *http.Request) bool {
+	found := discovery.New(discovery.Config{Kinds: c.kinds, Scheme: scheme, Version: discovery.VersionInfo(c.cfg.Commit, c.cfg.BuildDate)})
+	return []func(http.ResponseWriter, *http.Request) bool{c.health.serve, found.Serve, c.tokens.ServeOpenID}
+}
