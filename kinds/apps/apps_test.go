@@ -8,5 +8,5 @@ import (
 )
 
 func TestRows(t *testing.T) {
-	rowtest.Run(t, "testdata", apps.Deployment(), apps.ReplicaSet())
+	rowtest.Run(t, "testdata", apps.ControllerRevision(), apps.DaemonSet(), apps.Deployment(), apps.ReplicaSet(), apps.StatefulSet())
 }
