@@ -18,6 +18,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,6 +50,8 @@ type Controller struct {
 	Name string
 	// Identity is the user that all its requests are made as.
 	Identity string
+	// Source is the component that its events name; empty means the last part of the Identity.
+	Source string
 	// Reads are the tables whose changes may make it act. It may look at no others, unless After brings it back.
 	Reads []Read
 	// Writes are the fields that this controller alone writes, as "table/field.path": "deployments.apps/status". Objects
@@ -121,4 +124,12 @@ func ControllerKeys(event client.Event, kind schema.GroupVersionKind) []Key {
 		}
 	}
 	return keys
+}
+
+// EventSource is the component that the controller's events name.
+func (c Controller) EventSource() string {
+	if c.Source != "" {
+		return c.Source
+	}
+	return c.Identity[strings.LastIndex(c.Identity, ":")+1:]
 }

@@ -173,14 +173,11 @@ func (h *Host) start(ctx context.Context, c *running) {
 	c.client = h.config.Client(c.Identity)
 	c.log = h.config.Log.With("controller", c.Name)
 	c.events = newRecorder(recorderConfig{
-		client: c.client, kinds: h.config.Kinds, component: component(c.Identity),
+		client: c.client, kinds: h.config.Kinds, component: c.EventSource(),
 		clock: h.config.Clock, log: c.log, background: ctx,
 	})
 	c.queue = newQueue(h.config.Clock, c.Workers, func(key Key) { h.reconcile(ctx, c, key) })
 }
-
-// component is the name that events give to their source: the last part of the identity.
-func component(identity string) string { return identity[strings.LastIndex(identity, ":")+1:] }
 
 // resync adds all keys now and then, until the function that it returns is called.
 func (h *Host) resync() (stop func()) {

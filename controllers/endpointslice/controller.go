@@ -27,6 +27,7 @@ func New() reconcile.Controller {
 	return reconcile.Controller{
 		Name:     "endpointslice",
 		Identity: "system:serviceaccount:kube-system:endpointslice-controller",
+		Source:   "endpoint-slice-controller",
 		Reads: []reconcile.Read{
 			{Table: "services", Keys: reconcile.Self},
 			{Table: "pods", Keys: backend.KeysOfPod},

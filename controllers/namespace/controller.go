@@ -66,13 +66,15 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 	}
 	failures := remove(ctx, req, toDelete(c.contents(req.View, req.Name)))
 	left := c.contents(req.Client.View(), req.Name)
-	if count(left) == 0 && len(failures) == 0 {
+	done := count(left) == 0 && len(failures) == 0
+	if done && len(namespace.Spec.Finalizers) == 1 {
 		return reconcile.Result{}, finalize(ctx, req.Client, namespace)
 	}
-	if err := writeStatus(ctx, req, namespace, left, failures); err != nil {
-		return reconcile.Result{}, err
+	changed, err := writeStatus(ctx, req, namespace, left, failures)
+	if err != nil || changed || !done {
+		return reconcile.Result{}, errors.Join(append(failures, err)...)
 	}
-	return reconcile.Result{}, errors.Join(failures...)
+	return reconcile.Result{}, finalize(ctx, req.Client, namespace) // the status, for those who wait on, is written
 }
 
 func (c *controller) contents(view client.View, namespace string) []content {
@@ -108,16 +110,16 @@ func remove(ctx context.Context, req reconcile.Request, refs []client.Ref) (fail
 	return failures
 }
 
-func writeStatus(ctx context.Context, req reconcile.Request, namespace *corev1.Namespace, left []content, failures []error) error {
+func writeStatus(ctx context.Context, req reconcile.Request, namespace *corev1.Namespace, left []content, failures []error) (changed bool, err error) {
 	next := namespace.DeepCopy()
 	list, changed := conditions(namespace.Status.Conditions, left, failures, req.Now)
 	if !changed && namespace.Status.Phase == corev1.NamespaceTerminating {
-		return nil
+		return false, nil
 	}
 	next.Status.Conditions = list
 	next.Status.Phase = corev1.NamespaceTerminating
-	_, err := req.Client.Update(ctx, client.RefOf(table, next), "status", next, metav1.UpdateOptions{})
-	return ignoreNotFound(err)
+	_, err = req.Client.Update(ctx, client.RefOf(table, next), "status", next, metav1.UpdateOptions{})
+	return true, ignoreNotFound(err)
 }
 
 // finalize removes the finalizer that held the namespace while it was emptied.

@@ -74,8 +74,7 @@ func newPlayer(t *testing.T, table *kinds.Table, controllers []reconcile.Control
 	empty := p.user.View()
 	for _, c := range controllers {
 		d := &driven{Controller: c, client: p.api.As(c.Identity), timers: map[reconcile.Key]time.Time{}, failed: map[reconcile.Key]int{}}
-		name := c.Identity[strings.LastIndex(c.Identity, ":")+1:]
-		d.events = reconcile.NewRecorder(d.client, table, name, p, slog.New(slog.DiscardHandler))
+		d.events = reconcile.NewRecorder(d.client, table, c.EventSource(), p, slog.New(slog.DiscardHandler))
 		p.controllers = append(p.controllers, d)
 		for _, read := range c.Reads {
 			if p.seen[read.Table] != nil {
