@@ -1,0 +1,67 @@
+package volume
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	v1 "k8s.io/api/core/v1"
+)
+
+// setGroup gives a directory tree to the pod's fsGroup, if it has one: the group may read (and write), and directories hand
+// the group on to what is made in them.
+func setGroup(root string, pod *v1.Pod, readOnly bool) error {
+	if pod.Spec.SecurityContext == nil || pod.Spec.SecurityContext.FSGroup == nil {
+		return nil
+	}
+	group := int(*pod.Spec.SecurityContext.FSGroup)
+	files := fs.FileMode(0o660)
+	if readOnly {
+		files = 0o440
+	}
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if err := os.Lchown(path, -1, group); err != nil {
+			return fmt.Errorf("set group of volume: %w", err)
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return nil // chmod would reach what it points to
+		}
+		mode := info.Mode() | files
+		if info.IsDir() {
+			mode |= fs.ModeSetgid | 0o110
+		}
+		return os.Chmod(path, mode)
+	})
+}
+
+// fsUser is the user that all containers of the pod run as, if they name one and the same.
+func fsUser(pod *v1.Pod) *int64 {
+	var user *int64
+	all := append(append([]v1.Container(nil), pod.Spec.InitContainers...), pod.Spec.Containers...)
+	for _, c := range all {
+		own := runAsUser(pod, &c)
+		if own == nil || user != nil && *user != *own {
+			return nil
+		}
+		user = own
+	}
+	return user
+}
+
+func runAsUser(pod *v1.Pod, c *v1.Container) *int64 {
+	if c.SecurityContext != nil && c.SecurityContext.RunAsUser != nil {
+		return c.SecurityContext.RunAsUser
+	}
+	if pod.Spec.SecurityContext != nil {
+		return pod.Spec.SecurityContext.RunAsUser
+	}
+	return nil
+}

@@ -1,0 +1,447 @@
+package volume_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"proa/client"
+	"proa/client/fake"
+	"proa/kinds"
+	kind "proa/kinds/resource"
+	"proa/node/volume"
+)
+
+// node is a volume manager over an API in memory, whose clock stands still until a test moves it.
+type node struct {
+	*volume.Volumes
+	t      *testing.T
+	root   string
+	client *tokenClient
+	clock  *clock
+}
+
+func row(name string, object func() kind.Object) *kind.Resource {
+	return &kind.Resource{Version: "v1", Name: name, Kind: name, Namespaced: true, New: object,
+		NewList: func() apiruntime.Object { return nil }}
+}
+
+func newNode(t *testing.T) *node {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("volumes are mounted and change owners: that needs root")
+	}
+	api := fake.New(fake.Config{Kinds: kinds.New(
+		row("configmaps", func() kind.Object { return &v1.ConfigMap{} }),
+		row("secrets", func() kind.Object { return &v1.Secret{} }),
+		row("pods", func() kind.Object { return &v1.Pod{} }))})
+	n := &node{t: t, root: t.TempDir(), clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+	n.client = &tokenClient{Client: api.As("node"), clock: n.clock}
+	n.restart()
+	return n
+}
+
+// restart makes a new manager over the same folder, as a new agent does.
+func (n *node) restart() {
+	n.t.Helper()
+	volumes, err := volume.New(volume.Config{Root: n.root, Client: n.client, Clock: n.clock,
+		Allocatable: v1.ResourceList{v1.ResourceMemory: resource.MustParse("64Mi"), v1.ResourceCPU: resource.MustParse("2")}})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.Volumes = volumes
+}
+
+func (n *node) run() {
+	ctx, cancel := context.WithCancel(n.t.Context())
+	done := make(chan error)
+	go func() { done <- n.Run(ctx) }()
+	n.t.Cleanup(func() { cancel(); <-done })
+}
+
+// pod reads the spec of a pod that is also in the API.
+func (n *node) pod(spec string) *v1.Pod {
+	n.t.Helper()
+	pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web",
+		Labels: map[string]string{"app": "web", "a": "b"}}}
+	if err := yaml.UnmarshalStrict([]byte(spec), &pod.Spec); err != nil {
+		n.t.Fatal(err)
+	}
+	return n.put("pods", pod).DeepCopyObject().(*v1.Pod)
+}
+
+// put creates or updates an object.
+func (n *node) put(table string, object client.Object) client.Object {
+	n.t.Helper()
+	object.SetNamespace("shop")
+	object.SetUID("")
+	ref := client.RefOf(table, object)
+	var stored client.Object
+	var err error
+	if n.client.View().Get(ref) == nil {
+		stored, err = n.client.Client.Create(n.t.Context(), ref, "", object, metav1.CreateOptions{})
+	} else {
+		stored, err = n.client.Update(n.t.Context(), ref, "", object, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if pod, ok := stored.(*v1.Pod); ok {
+		n.t.Cleanup(func() { n.Release(context.Background(), pod.UID) })
+	}
+	return stored
+}
+
+func (n *node) configMap(name string, data map[string]string) {
+	n.put("configmaps", &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: data})
+}
+
+func (n *node) secret(name string, data map[string][]byte) {
+	n.put("secrets", &v1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: data})
+}
+
+func (n *node) prepare(pod *v1.Pod) map[string]string {
+	n.t.Helper()
+	paths, err := n.Prepare(n.t.Context(), pod)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return paths
+}
+
+// listing prints what a container would see: mode, group and content of every name that does not start with two dots.
+func listing(t *testing.T, dir string) string {
+	t.Helper()
+	var out strings.Builder
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "..") {
+			continue
+		}
+		err := filepath.WalkDir(resolved(t, filepath.Join(dir, entry.Name())), func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			_, name, _ := strings.Cut(path, "/..2026")
+			_, name, _ = strings.Cut(name, "/")
+			fmt.Fprintf(&out, "%s %v %d %s\n", name, info.Mode(), info.Sys().(*syscall.Stat_t).Gid, content)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.String()
+}
+
+func resolved(t *testing.T, path string) string {
+	t.Helper()
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return real
+}
+
+func expect(t *testing.T, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// eventually waits for a condition; the test's own deadline ends a wait in vain.
+func eventually(t *testing.T, condition func() bool) {
+	t.Helper()
+	for !condition() {
+		if t.Context().Err() != nil {
+			t.Fatal("in vain")
+		}
+		runtime.Gosched()
+	}
+}
+
+const mirrors = `
+serviceAccountName: seller
+securityContext: {fsGroup: 1234}
+containers:
+- {name: c, image: x, resources: {limits: {memory: 32Mi}, requests: {cpu: 1500m}}}
+volumes:
+- {name: config, configMap: {name: settings, defaultMode: 0400, items: [{key: one, path: deep/er/one}, {key: two, path: two, mode: 0644}]}}
+- {name: keys, secret: {secretName: keys, defaultMode: 0644}}
+- name: self
+  downwardAPI:
+    items:
+    - {path: labels, fieldRef: {fieldPath: metadata.labels}}
+    - {path: app, fieldRef: {fieldPath: "metadata.labels['app']"}}
+    - {path: memory, resourceFieldRef: {containerName: c, resource: limits.memory, divisor: 1Mi}}
+    - {path: cpu, resourceFieldRef: {containerName: c, resource: requests.cpu}}
+    - {path: free, resourceFieldRef: {containerName: c, resource: limits.cpu, divisor: 1m}}
+- name: api
+  projected:
+    defaultMode: 0644
+    sources:
+    - {serviceAccountToken: {path: token, expirationSeconds: 3600}}
+    - {configMap: {name: settings, items: [{key: one, path: ca.crt}]}}
+    - {secret: {name: absent, optional: true}}
+    - {downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}}
+`
+
+func TestMirrorsShowTheirObjects(t *testing.T) {
+	n := newNode(t)
+	n.configMap("settings", map[string]string{"one": "1", "two": "2", "three": "not asked for"})
+	n.secret("keys", map[string][]byte{"key": []byte("secret")})
+	pod := n.pod(mirrors)
+	paths := n.prepare(pod)
+	var out strings.Builder
+	for _, name := range []string{"config", "keys", "self", "api"} {
+		fmt.Fprintf(&out, "%s:\n%s", name, listing(t, paths[name]))
+	}
+	expect(t, out.String(), `config:
+deep/er/one -r--r----- 1234 1
+two -rw-r--r-- 1234 2
+keys:
+key -rw-r--r-- 1234 secret
+self:
+app -rw-r--r-- 1234 web
+cpu -rw-r--r-- 1234 2
+free -rw-r--r-- 1234 2000
+labels -rw-r--r-- 1234 a="b"
+app="web"
+memory -rw-r--r-- 1234 32
+api:
+ca.crt -rw-r--r-- 1234 1
+namespace -rw-r--r-- 1234 shop
+token -rw-r----- 1234 token 1 of shop/seller for pod web
+`)
+	if want := n.root + "/" + string(pod.UID) + "/volumes/kubernetes.io~configmap/config"; paths["config"] != want {
+		t.Errorf("config is at %s, want %s", paths["config"], want)
+	}
+}
+
+func TestMirrorsFollowTheirObjects(t *testing.T) {
+	n := newNode(t)
+	n.configMap("settings", map[string]string{"one": "1", "two": "2"})
+	n.secret("keys", map[string][]byte{"old": []byte("1")})
+	pod := n.pod(mirrors)
+	paths := n.prepare(pod)
+	n.run()
+	at := func(volume, file string) string {
+		content, _ := os.ReadFile(filepath.Join(paths[volume], file))
+		return string(content)
+	}
+	n.configMap("settings", map[string]string{"one": "new", "two": "2"})
+	eventually(t, func() bool { return at("config", "deep/er/one") == "new" && at("api", "ca.crt") == "new" })
+	expect(t, at("api", "token"), "token 1 of shop/seller for pod web")
+
+	n.secret("keys", map[string][]byte{"fresh": []byte("2")})
+	eventually(t, func() bool { return at("keys", "fresh") == "2" })
+	eventually(t, func() bool {
+		_, err := os.Lstat(filepath.Join(paths["keys"], "old"))
+		return errors.Is(err, fs.ErrNotExist)
+	})
+
+	pod = pod.DeepCopy()
+	pod.Labels["app"] = "renamed"
+	n.put("pods", pod)
+	eventually(t, func() bool { return at("self", "app") == "renamed" })
+
+	n.secret("absent", map[string][]byte{"late": []byte("here")})
+	eventually(t, func() bool { return at("api", "late") == "here" })
+
+	// A deleted object leaves the files; when it is there again they follow it.
+	if err := n.client.Delete(t.Context(), client.Ref{Table: "configmaps", Namespace: "shop", Name: "settings"}, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	n.configMap("settings", map[string]string{"one": "again", "two": "2"})
+	eventually(t, func() bool { return at("config", "deep/er/one") == "again" })
+}
+
+func TestTokensAreRenewedAfterFourFifths(t *testing.T) {
+	n := newNode(t)
+	n.configMap("settings", map[string]string{"one": "1", "two": "2"})
+	n.secret("keys", nil)
+	pod := n.pod(mirrors)
+	paths := n.prepare(pod)
+	token := func() string {
+		content, _ := os.ReadFile(filepath.Join(paths["api"], "token"))
+		return string(content)
+	}
+	n.run()
+	n.clock.advance(47 * time.Minute)
+	n.prepare(pod)
+	expect(t, token(), "token 1 of shop/seller for pod web")
+	n.clock.advance(time.Minute)
+	eventually(t, func() bool { return token() == "token 2 of shop/seller for pod web" })
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	n := newNode(t)
+	n.configMap("settings", map[string]string{"one": "1"})
+	for source, want := range map[string]string{
+		"configMap: {name: nope}":                                                 `configmap "nope" not found`,
+		"secret: {secretName: nope}":                                              `secret "nope" not found`,
+		"configMap: {name: settings, items: [{key: k, path: p}]}":                 `configmap references non-existent config key: k`,
+		"hostPath: {path: /nonexistent, type: Directory}":                         `hostPath type check failed: /nonexistent is not a directory`,
+		"hostPath: {path: /dev/null, type: BlockDevice}":                          `hostPath type check failed: /dev/null is not a block device`,
+		"hostPath: {path: /etc, type: File}":                                      `hostPath type check failed: /etc is not a file`,
+		"hostPath: {path: /etc, type: Socket}":                                    `hostPath type check failed: /etc is not a socket file`,
+		"hostPath: {path: /etc, type: CharDevice}":                                `hostPath type check failed: /etc is not a character device`,
+		"emptyDir: {medium: Tape}":                                                `unknown storage medium "Tape"`,
+		"configMap: {name: settings, items: [{key: one, path: ../escape}]}":       `invalid path: must not contain '..': ../escape`,
+		"configMap: {name: settings, items: [{key: one, path: ..data}]}":          `invalid path: must not start with '..': ..data`,
+		"persistentVolumeClaim: {claimName: c}":                                   `this kind of volume is not supported by the node`,
+		"downwardAPI: {items: [{path: p, fieldRef: {fieldPath: spec.nodeName}}]}": `unsupported fieldPath: spec.nodeName`,
+	} {
+		pod := n.pod("volumes: [{name: v, " + source + "}]\ncontainers: [{name: c, image: x}]")
+		_, err := n.Prepare(t.Context(), pod)
+		if want := `MountVolume.SetUp failed for volume "v" : ` + want; err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", source, err, want)
+		}
+	}
+	n.prepare(n.pod("volumes: [{name: v, configMap: {name: nope, optional: true}}]\ncontainers: [{name: c, image: x}]"))
+}
+
+func TestHostPathIsMadeOnRequest(t *testing.T) {
+	n := newNode(t)
+	dir := t.TempDir()
+	n.prepare(n.pod(fmt.Sprintf(`
+volumes:
+- {name: d, hostPath: {path: %[1]s/a/b, type: DirectoryOrCreate}}
+- {name: f, hostPath: {path: %[1]s/f, type: FileOrCreate}}
+containers: [{name: c, image: x}]`, dir)))
+	for name, want := range map[string]string{"a/b": "drwxr-xr-x", "f": "-rw-r--r--"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().String() != want {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+const scratch = `
+securityContext: {fsGroup: 99}
+volumes: [{name: disk, emptyDir: {}}, {name: memory, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]
+containers: [{name: c, image: x}]`
+
+func TestEmptyDirKeepsItsContentUntilRelease(t *testing.T) {
+	n := newNode(t)
+	pod := n.pod(scratch)
+	paths := n.prepare(pod)
+	for name, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().String() != "dgrwxrwxrwx" || info.Sys().(*syscall.Stat_t).Gid != 99 {
+			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+		if err := os.WriteFile(filepath.Join(path, "kept"), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(paths["memory"], "big"), make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a memory volume grew beyond its limit: %v", err)
+	}
+	n.restart()
+	for name, path := range n.prepare(pod) {
+		if content, err := os.ReadFile(filepath.Join(path, "kept")); err != nil || string(content) != "x" {
+			t.Errorf("%s lost its content: %v", name, err)
+		}
+	}
+	n.restart() // Release knows nothing of the pod but its uid
+	if err := n.Release(t.Context(), pod.UID); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(n.root + "/*/*"); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	if mounts, _ := os.ReadFile("/proc/self/mountinfo"); strings.Contains(string(mounts), n.root) {
+		t.Error("mounts are left")
+	}
+}
+
+// clock stands still until it is moved.
+type clock struct {
+	mu      sync.Mutex
+	now     time.Time
+	waiting []waiter
+}
+
+type waiter struct {
+	at time.Time
+	ch chan time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) After(d time.Duration) <-chan time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := waiter{c.now.Add(d), make(chan time.Time, 1)}
+	c.waiting = append(c.waiting, w)
+	c.ringLocked()
+	return w.ch
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	c.ringLocked()
+}
+
+func (c *clock) ringLocked() {
+	for _, w := range c.waiting {
+		if !w.at.After(c.now) {
+			select {
+			case w.ch <- c.now:
+			default:
+			}
+		}
+	}
+}
+
+// tokenClient grants tokens that tell for whom and how many there were.
+type tokenClient struct {
+	client.Client
+	clock *clock
+	mu    sync.Mutex
+	count int
+}
+
+func (c *tokenClient) Create(ctx context.Context, ref client.Ref, sub string, obj client.Object, opts metav1.CreateOptions) (client.Object, error) {
+	if sub != "token" {
+		return c.Client.Create(ctx, ref, sub, obj, opts)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+	request := obj.(*authenticationv1.TokenRequest).DeepCopy()
+	request.Status.Token = fmt.Sprintf("token %d of %s/%s for pod %s", c.count, ref.Namespace, ref.Name, request.Spec.BoundObjectRef.Name)
+	request.Status.ExpirationTimestamp = metav1.NewTime(c.clock.Now().Add(time.Duration(*request.Spec.ExpirationSeconds) * time.Second))
+	return request, nil
+}
