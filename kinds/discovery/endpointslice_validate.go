@@ -3,6 +3,7 @@ package discovery
 import (
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -66,12 +67,20 @@ func validatePorts(ports []discoveryv1.EndpointPort) field.ErrorList {
 			errs = append(errs, field.Duplicate(path.Child("name"), *port.Name))
 		}
 		names = append(names, *port.Name)
-		errs = append(errs, meta.Protocol(path.Child("protocol"), *port.Protocol)...)
+		errs = append(errs, validateProtocol(path.Child("protocol"), *port.Protocol)...)
 		if port.AppProtocol != nil {
 			errs = append(errs, meta.QualifiedName(path.Child("appProtocol"), *port.AppProtocol)...)
 		}
 	}
 	return errs
+}
+
+// validateProtocol: a protocol that is left out is TCP by now, so an empty one was written, and is none of the three.
+func validateProtocol(path *field.Path, protocol corev1.Protocol) field.ErrorList {
+	if protocol == "" {
+		return field.ErrorList{field.NotSupported(path, protocol, []corev1.Protocol{corev1.ProtocolSCTP, corev1.ProtocolTCP, corev1.ProtocolUDP})}
+	}
+	return meta.Protocol(path, protocol)
 }
 
 func validateEndpoints(slice *discoveryv1.EndpointSlice) field.ErrorList {
