@@ -17,7 +17,8 @@ import (
 	"sync/atomic"
 )
 
-// Revision numbers the commits of a store, starting at 1. It only grows, also across restarts.
+// Revision numbers the commits of a store, starting at 1. It only grows, also across restarts, and it may jump: after a
+// kill or a power failure the newest revision can be one at which nothing was committed.
 type Revision int64
 
 // What an Op may expect of the item it writes, besides a revision.
