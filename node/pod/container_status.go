@@ -57,6 +57,11 @@ func (m *Machine) forgotten(s *v1.ContainerStatus, last *v1.ContainerStatus) {
 		reason = "PodInitializing"
 	}
 	s.State.Waiting = &v1.ContainerStateWaiting{Reason: reason}
+	if m.ended() && m.initDone() {
+		s.State = v1.ContainerState{Terminated: &v1.ContainerStateTerminated{
+			Reason: "ContainerStatusUnknown", Message: "The container could not be located when the pod was terminated", ExitCode: 137,
+		}}
+	}
 	if last == nil {
 		return
 	}
@@ -75,6 +80,22 @@ func (m *Machine) forgotten(s *v1.ContainerStatus, last *v1.ContainerStatus) {
 	}
 	s.LastTerminationState.Terminated = lost
 	s.RestartCount++
+}
+
+// ended says whether no container runs and none will.
+func (m *Machine) ended() bool {
+	return m.observed && m.over() && m.state != Stopping && m.state != Running && m.state != Starting && !m.anyRunning()
+}
+
+// initDone says whether every init container that has to end before the containers start did so.
+func (m *Machine) initDone() bool {
+	for i := range m.pod.Spec.InitContainers {
+		c := &m.pod.Spec.InitContainers[i]
+		if newest := m.newest(c.Name); !IsSidecar(c) && (!newest.Exited() || newest.ExitCode != 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // startsAgain says whether a container that is not running will be started.

@@ -210,10 +210,7 @@ func (m *Machine) tend(c *v1.Container) {
 	}
 	l := m.lifeOf(newest)
 	if !newest.Running() {
-		if l.watched && !l.forgotten {
-			l.forgotten = true
-			m.emit(Action{Verb: ForgetProbes, Container: c.Name})
-		}
+		m.forgetProbes(c, l)
 		return
 	}
 	if c.Lifecycle == nil || c.Lifecycle.PostStart == nil {
@@ -234,9 +231,15 @@ func (m *Machine) tend(c *v1.Container) {
 		if l.killGrace != nil {
 			grace = *l.killGrace
 		}
-		m.emit(Action{Verb: ForgetProbes, Container: c.Name})
-		l.forgotten = true
+		m.forgetProbes(c, l)
 		m.stop(newest, grace, l.kill)
+	}
+}
+
+func (m *Machine) forgetProbes(c *v1.Container, l *life) {
+	if l.watched && !l.forgotten {
+		l.forgotten = true
+		m.emit(Action{Verb: ForgetProbes, Container: c.Name})
 	}
 }
 

@@ -43,11 +43,14 @@ func (m *Machine) phase(s *v1.PodStatus) v1.PodPhase {
 			return before
 		}
 	}
-	ended := m.over() && m.state != Stopping && !m.anyRunning()
+	ended := m.ended()
 	if ended && m.end != nil {
 		return v1.PodFailed
 	}
 	now := phase(m.pod, s, ended, m.initialized())
+	if ended && !terminal(now) {
+		return v1.PodFailed // it was stopped before it had run
+	}
 	if terminal(now) && !ended {
 		if m.last.Phase == "" {
 			return v1.PodPending
