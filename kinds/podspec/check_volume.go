@@ -42,31 +42,35 @@ func (c *checker) checkVolumes(path *field.Path) {
 	}
 }
 
-// volumeKind is one field of a VolumeSource and the rule for it; check is called when the field is set.
-type volumeKind struct {
-	name  string
-	set   bool
-	check func(*field.Path)
+// sources counts the sources that one volume has. Only the first, in upstream's order, is looked at.
+type sources struct {
+	c     *checker
+	path  *field.Path
+	count int
 }
 
-// checkVolumeSource wants exactly one source. The first one that is set, in upstream's order, is looked at.
-func (c *checker) checkVolumeSource(path *field.Path, volume *corev1.Volume) {
-	count := 0
-	for _, kind := range append(c.localVolumeKinds(volume), c.remoteVolumeKinds(volume)...) {
-		if !kind.set {
-			continue
-		}
-		if count > 0 {
-			c.forbidden(path.Child(kind.name), "may not specify more than 1 volume type")
-			continue
-		}
-		count++
-		kind.check(path.Child(kind.name))
+// add is told of every field of a VolumeSource; check is called when it is set and the first.
+func (s *sources) add(name string, set bool, check func(*field.Path)) {
+	if !set {
+		return
 	}
-	if count == 0 {
+	s.count++
+	if s.count > 1 {
+		s.c.forbidden(s.path.Child(name), "may not specify more than 1 volume type")
+		return
+	}
+	check(s.path.Child(name))
+}
+
+// checkVolumeSource wants exactly one source.
+func (c *checker) checkVolumeSource(path *field.Path, volume *corev1.Volume) {
+	s := sources{c: c, path: path}
+	c.checkLocalSources(&s, &volume.VolumeSource)
+	c.checkRemoteSources(&s, &volume.VolumeSource)
+	if s.count == 0 {
 		c.required(path, "must specify a volume type")
 	}
-	if s := volume.Ephemeral; s != nil && c.podName != "" && volume.Name != "" {
+	if volume.Ephemeral != nil && c.podName != "" && volume.Name != "" {
 		name := c.podName + "-" + volume.Name
 		for _, message := range validation.NameIsDNSSubdomain(name, false) {
 			c.invalid(path.Child("name"), volume.Name, fmt.Sprintf("PVC name %q: %v", name, message))
@@ -74,45 +78,43 @@ func (c *checker) checkVolumeSource(path *field.Path, volume *corev1.Volume) {
 	}
 }
 
-// localVolumeKinds are the sources that need no storage system of a vendor.
-func (c *checker) localVolumeKinds(v *corev1.Volume) []volumeKind {
-	return []volumeKind{
-		{"emptyDir", v.EmptyDir != nil, func(path *field.Path) {
-			if limit := v.EmptyDir.SizeLimit; limit != nil && limit.Sign() < 0 {
-				c.forbidden(path.Child("sizeLimit"), "SizeLimit field must be a valid resource quantity")
-			}
-		}},
-		{"hostPath", v.HostPath != nil, func(path *field.Path) { c.checkHostPath(path, v.HostPath) }},
-		{"secret", v.Secret != nil, func(path *field.Path) {
-			c.notEmpty(path.Child("secretName"), v.Secret.SecretName)
-			c.checkMode(path.Child("defaultMode"), v.Secret.DefaultMode)
-			c.checkKeyPaths(path.Child("items"), v.Secret.Items)
-		}},
-		{"nfs", v.NFS != nil, func(path *field.Path) { c.checkNFS(path, v.NFS) }},
-		{"persistentVolumeClaim", v.PersistentVolumeClaim != nil, func(path *field.Path) {
-			c.notEmpty(path.Child("claimName"), v.PersistentVolumeClaim.ClaimName)
-		}},
-		{"downwardAPI", v.DownwardAPI != nil, func(path *field.Path) {
-			c.checkMode(path.Child("defaultMode"), v.DownwardAPI.DefaultMode)
-			for i := range v.DownwardAPI.Items {
-				c.checkDownwardFile(path, &v.DownwardAPI.Items[i])
-			}
-		}},
-		{"configMap", v.ConfigMap != nil, func(path *field.Path) {
-			c.notEmpty(path.Child("name"), v.ConfigMap.Name)
-			c.checkMode(path.Child("defaultMode"), v.ConfigMap.DefaultMode)
-			c.checkKeyPaths(path.Child("items"), v.ConfigMap.Items)
-		}},
-		{"projected", v.Projected != nil, func(path *field.Path) { c.checkProjected(path, v.Projected) }},
-		{"csi", v.CSI != nil, func(path *field.Path) { c.checkCSI(path, v.CSI) }},
-		{"ephemeral", v.Ephemeral != nil, func(path *field.Path) { c.checkEphemeralVolume(path, v.Ephemeral) }},
-		{"image", v.Image != nil, func(path *field.Path) {
-			if c.isPod {
-				c.notEmpty(path.Child("reference"), v.Image.Reference)
-			}
-			c.checkPullPolicy(path.Child("pullPolicy"), v.Image.PullPolicy)
-		}},
-	}
+// checkLocalSources are those that need no storage system of a vendor.
+func (c *checker) checkLocalSources(s *sources, v *corev1.VolumeSource) {
+	s.add("emptyDir", v.EmptyDir != nil, func(path *field.Path) {
+		if limit := v.EmptyDir.SizeLimit; limit != nil && limit.Sign() < 0 {
+			c.forbidden(path.Child("sizeLimit"), "SizeLimit field must be a valid resource quantity")
+		}
+	})
+	s.add("hostPath", v.HostPath != nil, func(path *field.Path) { c.checkHostPath(path, v.HostPath) })
+	s.add("secret", v.Secret != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("secretName"), v.Secret.SecretName)
+		c.checkMode(path.Child("defaultMode"), v.Secret.DefaultMode)
+		c.checkKeyPaths(path.Child("items"), v.Secret.Items)
+	})
+	s.add("nfs", v.NFS != nil, func(path *field.Path) { c.checkNFS(path, v.NFS) })
+	s.add("persistentVolumeClaim", v.PersistentVolumeClaim != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("claimName"), v.PersistentVolumeClaim.ClaimName)
+	})
+	s.add("downwardAPI", v.DownwardAPI != nil, func(path *field.Path) {
+		c.checkMode(path.Child("defaultMode"), v.DownwardAPI.DefaultMode)
+		for i := range v.DownwardAPI.Items {
+			c.checkDownwardFile(path, &v.DownwardAPI.Items[i])
+		}
+	})
+	s.add("configMap", v.ConfigMap != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("name"), v.ConfigMap.Name)
+		c.checkMode(path.Child("defaultMode"), v.ConfigMap.DefaultMode)
+		c.checkKeyPaths(path.Child("items"), v.ConfigMap.Items)
+	})
+	s.add("projected", v.Projected != nil, func(path *field.Path) { c.checkProjected(path, v.Projected) })
+	s.add("csi", v.CSI != nil, func(path *field.Path) { c.checkCSI(path, v.CSI) })
+	s.add("ephemeral", v.Ephemeral != nil, func(path *field.Path) { c.checkEphemeralVolume(path, v.Ephemeral) })
+	s.add("image", v.Image != nil, func(path *field.Path) {
+		if c.isPod {
+			c.notEmpty(path.Child("reference"), v.Image.Reference)
+		}
+		c.checkPullPolicy(path.Child("pullPolicy"), v.Image.PullPolicy)
+	})
 }
 
 func (c *checker) checkMode(path *field.Path, mode *int32) {

@@ -14,73 +14,57 @@ import (
 	"proa/kinds/meta"
 )
 
-// remoteVolumeKinds are the sources that need a storage system of a vendor. Nodes here cannot mount them; the API checks
-// and stores them as upstream does, so that a manifest gets the same answer.
-func (c *checker) remoteVolumeKinds(v *corev1.Volume) []volumeKind {
-	need := func(name, text string) func(*field.Path) {
-		return func(path *field.Path) { c.notEmpty(path.Child(name), text) }
-	}
-	kinds := []volumeKind{
-		{"gitRepo", v.GitRepo != nil, func(path *field.Path) {
-			c.notEmpty(path.Child("repository"), v.GitRepo.Repository)
-			c.checkDescending(path.Child("directory"), v.GitRepo.Directory)
-		}},
-		{"iscsi", v.ISCSI != nil, func(path *field.Path) { c.checkISCSI(path, v.ISCSI) }},
-		{"glusterfs", v.Glusterfs != nil, func(path *field.Path) {
-			c.notEmpty(path.Child("endpoints"), v.Glusterfs.EndpointsName)
-			c.notEmpty(path.Child("path"), v.Glusterfs.Path)
-		}},
-		{"flocker", v.Flocker != nil, func(path *field.Path) { c.checkFlocker(path, v.Flocker) }},
-		{"rbd", v.RBD != nil, func(path *field.Path) {
-			c.requireAny(path.Child("monitors"), v.RBD.CephMonitors)
-			c.notEmpty(path.Child("image"), v.RBD.RBDImage)
-		}},
-		{"cephfs", v.CephFS != nil, func(path *field.Path) { c.requireAny(path.Child("monitors"), v.CephFS.Monitors) }},
-		{"quobyte", v.Quobyte != nil, func(path *field.Path) { c.checkQuobyte(path, v.Quobyte) }},
-		{"fc", v.FC != nil, func(path *field.Path) { c.checkFC(path, v.FC) }},
-		{"flexVolume", v.FlexVolume != nil, func(path *field.Path) { c.checkFlex(path, v.FlexVolume) }},
-		{"azureFile", v.AzureFile != nil, func(path *field.Path) {
-			c.notEmpty(path.Child("secretName"), v.AzureFile.SecretName)
-			c.notEmpty(path.Child("shareName"), v.AzureFile.ShareName)
-		}},
-		{"azureDisk", v.AzureDisk != nil, func(path *field.Path) { c.checkAzureDisk(path, v.AzureDisk) }},
-		{"storageos", v.StorageOS != nil, func(path *field.Path) { c.checkStorageOS(path, v.StorageOS) }},
-		{"scaleIO", v.ScaleIO != nil, func(path *field.Path) {
-			c.notEmpty(path.Child("gateway"), v.ScaleIO.Gateway)
-			c.notEmpty(path.Child("system"), v.ScaleIO.System)
-			c.notEmpty(path.Child("volumeName"), v.ScaleIO.VolumeName)
-		}},
-	}
-	if s := v.GCEPersistentDisk; s != nil {
-		kinds = append(kinds, volumeKind{"gcePersistentDisk", true, c.disk("pdName", s.PDName, s.Partition)})
-	}
-	if s := v.AWSElasticBlockStore; s != nil {
-		kinds = append(kinds, volumeKind{"awsElasticBlockStore", true, c.disk("volumeID", s.VolumeID, s.Partition)})
-	}
-	if s := v.Cinder; s != nil {
-		kinds = append(kinds, volumeKind{"cinder", true, func(path *field.Path) {
-			c.notEmpty(path.Child("volumeID"), s.VolumeID)
-			c.checkSecretRef(path, s.SecretRef)
-		}})
-	}
-	if s := v.VsphereVolume; s != nil {
-		kinds = append(kinds, volumeKind{"vsphereVolume", true, need("volumePath", s.VolumePath)})
-	}
-	if s := v.PhotonPersistentDisk; s != nil {
-		kinds = append(kinds, volumeKind{"photonPersistentDisk", true, need("pdID", s.PdID)})
-	}
-	if s := v.PortworxVolume; s != nil {
-		kinds = append(kinds, volumeKind{"portworxVolume", true, need("volumeID", s.VolumeID)})
-	}
-	return kinds
+// checkRemoteSources are those that need a storage system of a vendor. Nodes here cannot mount them; the API checks and
+// stores them as upstream does, so that a manifest gets the same answer.
+func (c *checker) checkRemoteSources(s *sources, v *corev1.VolumeSource) {
+	s.add("gitRepo", v.GitRepo != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("repository"), v.GitRepo.Repository)
+		c.checkDescending(path.Child("directory"), v.GitRepo.Directory)
+	})
+	s.add("gcePersistentDisk", v.GCEPersistentDisk != nil, func(path *field.Path) {
+		c.checkDisk(path, "pdName", v.GCEPersistentDisk.PDName, v.GCEPersistentDisk.Partition)
+	})
+	s.add("awsElasticBlockStore", v.AWSElasticBlockStore != nil, func(path *field.Path) {
+		c.checkDisk(path, "volumeID", v.AWSElasticBlockStore.VolumeID, v.AWSElasticBlockStore.Partition)
+	})
+	s.add("iscsi", v.ISCSI != nil, func(path *field.Path) { c.checkISCSI(path, v.ISCSI) })
+	s.add("glusterfs", v.Glusterfs != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("endpoints"), v.Glusterfs.EndpointsName)
+		c.notEmpty(path.Child("path"), v.Glusterfs.Path)
+	})
+	s.add("flocker", v.Flocker != nil, func(path *field.Path) { c.checkFlocker(path, v.Flocker) })
+	s.add("rbd", v.RBD != nil, func(path *field.Path) {
+		c.requireAny(path.Child("monitors"), v.RBD.CephMonitors)
+		c.notEmpty(path.Child("image"), v.RBD.RBDImage)
+	})
+	s.add("cinder", v.Cinder != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("volumeID"), v.Cinder.VolumeID)
+		c.checkSecretRef(path, v.Cinder.SecretRef)
+	})
+	s.add("cephfs", v.CephFS != nil, func(path *field.Path) { c.requireAny(path.Child("monitors"), v.CephFS.Monitors) })
+	s.add("quobyte", v.Quobyte != nil, func(path *field.Path) { c.checkQuobyte(path, v.Quobyte) })
+	s.add("fc", v.FC != nil, func(path *field.Path) { c.checkFC(path, v.FC) })
+	s.add("flexVolume", v.FlexVolume != nil, func(path *field.Path) { c.checkFlex(path, v.FlexVolume) })
+	s.add("azureFile", v.AzureFile != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("secretName"), v.AzureFile.SecretName)
+		c.notEmpty(path.Child("shareName"), v.AzureFile.ShareName)
+	})
+	s.add("vsphereVolume", v.VsphereVolume != nil, func(path *field.Path) { c.notEmpty(path.Child("volumePath"), v.VsphereVolume.VolumePath) })
+	s.add("photonPersistentDisk", v.PhotonPersistentDisk != nil, func(path *field.Path) { c.notEmpty(path.Child("pdID"), v.PhotonPersistentDisk.PdID) })
+	s.add("portworxVolume", v.PortworxVolume != nil, func(path *field.Path) { c.notEmpty(path.Child("volumeID"), v.PortworxVolume.VolumeID) })
+	s.add("azureDisk", v.AzureDisk != nil, func(path *field.Path) { c.checkAzureDisk(path, v.AzureDisk) })
+	s.add("storageos", v.StorageOS != nil, func(path *field.Path) { c.checkStorageOS(path, v.StorageOS) })
+	s.add("scaleIO", v.ScaleIO != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("gateway"), v.ScaleIO.Gateway)
+		c.notEmpty(path.Child("system"), v.ScaleIO.System)
+		c.notEmpty(path.Child("volumeName"), v.ScaleIO.VolumeName)
+	})
 }
 
-func (c *checker) disk(name, id string, partition int32) func(*field.Path) {
-	return func(path *field.Path) {
-		c.notEmpty(path.Child(name), id)
-		if partition < 0 || partition > 255 {
-			c.invalid(path.Child("partition"), partition, utilvalidation.InclusiveRangeError(1, 255))
-		}
+func (c *checker) checkDisk(path *field.Path, name, id string, partition int32) {
+	c.notEmpty(path.Child(name), id)
+	if partition < 0 || partition > 255 {
+		c.invalid(path.Child("partition"), partition, utilvalidation.InclusiveRangeError(1, 255))
 	}
 }
 

@@ -91,11 +91,13 @@ type at struct {
 
 // containers lists all containers with their paths, in the order init, regular, ephemeral.
 func (c *checker) containers(path *field.Path) []at {
-	var list []at
-	index := map[ContainerType]int{}
-	names := map[ContainerType]string{InitContainer: "initContainers", RegularContainer: "containers", EphemeralContainer: "ephemeralContainers"}
+	list := make([]at, 0, len(c.spec.InitContainers)+len(c.spec.Containers)+len(c.spec.EphemeralContainers))
+	lists := [...]*field.Path{
+		InitContainer: path.Child("initContainers"), RegularContainer: path.Child("containers"), EphemeralContainer: path.Child("ephemeralContainers"),
+	}
+	index := [len(lists)]int{}
 	for container, kind := range Containers(c.spec) {
-		list = append(list, at{container, kind, path.Child(names[kind]).Index(index[kind])})
+		list = append(list, at{container, kind, lists[kind].Index(index[kind])})
 		index[kind]++
 	}
 	return list

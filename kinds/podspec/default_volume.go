@@ -37,7 +37,11 @@ func defaultVolume(v *corev1.Volume) {
 	defaultRemoteVolume(&v.VolumeSource)
 }
 
+// hasVolumeSource asks for the common sources first: reflection over all of them is slow.
 func hasVolumeSource(source *corev1.VolumeSource) bool {
+	if source.EmptyDir != nil || source.ConfigMap != nil || source.Secret != nil || source.Projected != nil {
+		return true
+	}
 	v := reflect.ValueOf(source).Elem()
 	for i := range v.NumField() {
 		if !v.Field(i).IsNil() {
