@@ -56,6 +56,12 @@ func NewRecorder(c client.Client, table *kinds.Table, component string, clock Cl
 	return newRecorder(recorderConfig{client: c, kinds: table, component: component, clock: clock, log: log})
 }
 
+// Background has further events written on a goroutine of the recorder's own, until ctx ends. Call it before the first one.
+func (r *Recorder) Background(ctx context.Context) *Recorder {
+	r.config.background = ctx
+	return r
+}
+
 // Eventf records that something happened to an object of the table of kinds. eventType is corev1.EventTypeNormal or
 // corev1.EventTypeWarning.
 func (r *Recorder) Eventf(about client.Object, eventType, reason, format string, args ...any) {

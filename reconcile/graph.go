@@ -21,8 +21,8 @@ func (h *Host) Graph() string {
 			verb  string
 			names []string
 		}{{"reads", reads}, {"writes", c.Writes}, {"deletes", c.Deletes}} {
-			for _, name := range line.names {
-				fmt.Fprintf(&out, "  %-7s %s\n", line.verb, name)
+			if len(line.names) > 0 {
+				fmt.Fprintf(&out, "  %-7s %s\n", line.verb, strings.Join(line.names, ",\n          "))
 			}
 		}
 		out.WriteByte('\n')

@@ -1,0 +1,47 @@
+// Package controllers lists the controllers of a cluster, each of which has a folder here.
+//
+// It decides nothing and owns nothing; daemon hands the list to the controller host.
+package controllers
+
+import (
+	"proa/controllers/deployment"
+	"proa/controllers/endpoints"
+	"proa/controllers/endpointslice"
+	"proa/controllers/garbagecollector"
+	"proa/controllers/namespace"
+	"proa/controllers/nodelifecycle"
+	"proa/controllers/podgc"
+	"proa/controllers/replicaset"
+	"proa/controllers/rootca"
+	"proa/controllers/serviceaccount"
+	"proa/controllers/tainteviction"
+	"proa/kinds"
+	"proa/reconcile"
+)
+
+// Config is what controllers need to know of the cluster.
+type Config struct {
+	Kinds  *kinds.Table // Required.
+	RootCA []byte       // PEM, published in every namespace. Required.
+}
+
+// All lists every controller of a cluster.
+func All(config Config) []reconcile.Controller {
+	return []reconcile.Controller{
+		namespace.New(config.Kinds),
+		serviceaccount.New(),
+		rootca.New(config.RootCA),
+
+		deployment.New(),
+		replicaset.New(),
+
+		endpointslice.New(),
+		endpoints.New(),
+
+		garbagecollector.New(config.Kinds),
+		podgc.New(podgc.DefaultThreshold),
+
+		nodelifecycle.New(),
+		tainteviction.New(),
+	}
+}
