@@ -41,7 +41,7 @@ func (c *checker) checkInitContainers(path *field.Path) {
 	for i := range c.spec.InitContainers {
 		container, at := &c.spec.InitContainers[i], path.Index(i)
 		c.checkContainer(at, container)
-		c.checkRestartPolicy(at, container)
+		c.checkInitRestartPolicy(at, container)
 		if names[container.Name] {
 			c.duplicate(at.Child("name"), container.Name)
 		} else if container.Name != "" {
@@ -154,6 +154,15 @@ func (c *checker) checkRunning(path *field.Path, container *corev1.Container) {
 		}
 	}
 	c.checkProbes(path, container)
+}
+
+// checkInitRestartPolicy leaves rules alone that lack the policy they belong to, as upstream does for init containers.
+func (c *checker) checkInitRestartPolicy(path *field.Path, container *corev1.Container) {
+	if container.RestartPolicy == nil && len(container.RestartPolicyRules) > 0 {
+		c.required(path.Child("restartPolicy"), "must specify restartPolicy when restart rules are used")
+		return
+	}
+	c.checkRestartPolicy(path, container)
 }
 
 // checkRestartPolicy is about a container's own restart policy and rules (KEP-5307, KEP-5532).

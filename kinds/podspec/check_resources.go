@@ -64,7 +64,7 @@ func (c *checker) checkClaimNames(path *field.Path, claims []corev1.ResourceClai
 			c.required(at, "")
 			continue
 		}
-		if claim.Request != "" {
+		if claim.Request != "" && !seen.Has(claim.Name+"/") {
 			c.addAll(meta.DNSLabel(at.Child("request"), claim.Request))
 		}
 		switch key := claim.Name + "/" + claim.Request; {

@@ -65,21 +65,15 @@ func (s *sources) add(name string, set bool, check func(*field.Path)) {
 // checkVolumeSource wants exactly one source.
 func (c *checker) checkVolumeSource(path *field.Path, volume *corev1.Volume) {
 	s := sources{c: c, path: path}
-	c.checkLocalSources(&s, &volume.VolumeSource)
+	c.checkLocalSources(&s, volume)
 	c.checkRemoteSources(&s, &volume.VolumeSource)
 	if s.count == 0 {
 		c.required(path, "must specify a volume type")
 	}
-	if volume.Ephemeral != nil && c.podName != "" && volume.Name != "" {
-		name := c.podName + "-" + volume.Name
-		for _, message := range validation.NameIsDNSSubdomain(name, false) {
-			c.invalid(path.Child("name"), volume.Name, fmt.Sprintf("PVC name %q: %v", name, message))
-		}
-	}
 }
 
 // checkLocalSources are those that need no storage system of a vendor.
-func (c *checker) checkLocalSources(s *sources, v *corev1.VolumeSource) {
+func (c *checker) checkLocalSources(s *sources, v *corev1.Volume) {
 	s.add("emptyDir", v.EmptyDir != nil, func(path *field.Path) {
 		if limit := v.EmptyDir.SizeLimit; limit != nil && limit.Sign() < 0 {
 			c.forbidden(path.Child("sizeLimit"), "SizeLimit field must be a valid resource quantity")
@@ -108,13 +102,27 @@ func (c *checker) checkLocalSources(s *sources, v *corev1.VolumeSource) {
 	})
 	s.add("projected", v.Projected != nil, func(path *field.Path) { c.checkProjected(path, v.Projected) })
 	s.add("csi", v.CSI != nil, func(path *field.Path) { c.checkCSI(path, v.CSI) })
-	s.add("ephemeral", v.Ephemeral != nil, func(path *field.Path) { c.checkEphemeralVolume(path, v.Ephemeral) })
+	s.add("ephemeral", v.Ephemeral != nil, func(path *field.Path) {
+		c.checkEphemeralVolume(path, v.Ephemeral)
+		c.checkClaimName(s.path.Child("name"), v.Name)
+	})
 	s.add("image", v.Image != nil, func(path *field.Path) {
 		if c.isPod {
 			c.notEmpty(path.Child("reference"), v.Image.Reference)
 		}
 		c.checkPullPolicy(path.Child("pullPolicy"), v.Image.PullPolicy)
 	})
+}
+
+// checkClaimName: the claim of an ephemeral volume is named after the pod and the volume.
+func (c *checker) checkClaimName(path *field.Path, volume string) {
+	if c.podName == "" || volume == "" {
+		return
+	}
+	name := c.podName + "-" + volume
+	for _, message := range validation.NameIsDNSSubdomain(name, false) {
+		c.invalid(path, volume, fmt.Sprintf("PVC name %q: %v", name, message))
+	}
 }
 
 func (c *checker) checkMode(path *field.Path, mode *int32) {

@@ -21,8 +21,9 @@ func (c *checker) checkRemoteSources(s *sources, v *corev1.VolumeSource) {
 		c.notEmpty(path.Child("repository"), v.GitRepo.Repository)
 		c.checkDescending(path.Child("directory"), v.GitRepo.Directory)
 	})
-	s.add("gcePersistentDisk", v.GCEPersistentDisk != nil, func(path *field.Path) {
-		c.checkDisk(path, "pdName", v.GCEPersistentDisk.PDName, v.GCEPersistentDisk.Partition)
+	s.add("gcePersistentDisk", v.GCEPersistentDisk != nil, func(*field.Path) {
+		// Upstream names the field so in errors.
+		c.checkDisk(s.path.Child("persistentDisk"), "pdName", v.GCEPersistentDisk.PDName, v.GCEPersistentDisk.Partition)
 	})
 	s.add("awsElasticBlockStore", v.AWSElasticBlockStore != nil, func(path *field.Path) {
 		c.checkDisk(path, "volumeID", v.AWSElasticBlockStore.VolumeID, v.AWSElasticBlockStore.Partition)
