@@ -1,6 +1,7 @@
 package podspec
 
 import (
+	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -105,11 +106,17 @@ func pullPolicyOf(image string) corev1.PullPolicy {
 	return corev1.PullIfNotPresent
 }
 
+// The parts of an image's name, as registries take them.
+var (
+	registryHost = regexp.MustCompile(`^([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(\.([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(:[0-9]+)?$`)
+	registryPath = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+)
+
 // isRepository refuses what no registry could hold; upstream gives such an image the policy of a tagged one.
 func isRepository(name string) bool {
-	path := name
-	if host, rest, ok := strings.Cut(name, "/"); ok && strings.ContainsAny(host, ".:") || host == "localhost" {
-		path = rest
+	host, path, ok := strings.Cut(name, "/")
+	if ok && (strings.ContainsAny(host, ".:") || host == "localhost" || host != strings.ToLower(host)) {
+		return registryHost.MatchString(host) && registryPath.MatchString(path)
 	}
-	return path != "" && path == strings.ToLower(path) && !strings.ContainsAny(path, " \t\n")
+	return registryPath.MatchString(name)
 }

@@ -99,3 +99,19 @@ func TestSplitSubscript(t *testing.T) {
 		}
 	}
 }
+
+func TestPullPolicy(t *testing.T) {
+	for image, want := range map[string]corev1.PullPolicy{
+		"nginx": corev1.PullAlways, "nginx:latest": corev1.PullAlways, "nginx:1": corev1.PullIfNotPresent,
+		"registry:5000/a/b": corev1.PullAlways, "registry:5000/a/b:2": corev1.PullIfNotPresent, "localhost/a": corev1.PullAlways,
+		"nginx@sha256:0000000000000000000000000000000000000000000000000000000000000000": corev1.PullIfNotPresent,
+		// What is no name of an image is left to the node, which will say so.
+		"": corev1.PullIfNotPresent, "Upper": corev1.PullIfNotPresent, "/x": corev1.PullIfNotPresent, "a b": corev1.PullIfNotPresent,
+	} {
+		pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: image}}}}
+		podspec.DefaultPod(pod)
+		if got := pod.Spec.Containers[0].ImagePullPolicy; got != want {
+			t.Errorf("%q: got %s, want %s", image, got, want)
+		}
+	}
+}

@@ -117,7 +117,8 @@ func (c *checker) checkPodLevelResize(path *field.Path, rest, old *corev1.PodSpe
 	c.forbidIf(!equality.Semantic.DeepEqual(rest.Resources, old.Resources), path, "only cpu and memory resources are mutable at pod-level")
 }
 
-// keepCompute takes changes of cpu and memory back.
+// keepCompute takes changes of cpu and memory back. Claims stay in the comparison, other than upstream, which lets a resize
+// add claims, and refuses every resize of a container that has some.
 func keepCompute(r, old *corev1.ResourceRequirements) {
 	r.Requests = withCompute(r.Requests, old.Requests)
 	r.Limits = withCompute(r.Limits, old.Limits)

@@ -104,12 +104,15 @@ func (c *checker) checkAddedTolerations(path *field.Path, tolerations, old []cor
 }
 
 func (c *checker) checkDeletedGates(path *field.Path, gates, old []corev1.PodSchedulingGate) {
-	known := map[string]bool{}
-	for _, gate := range old {
-		known[gate.Name] = true
-	}
+	added := map[string]int{} // name -> where it stands last
 	for i, gate := range gates {
-		c.forbidIf(!known[gate.Name], path.Index(i).Child("name"), fmt.Sprintf("only deletion is allowed, but found new scheduling gate '%s'", gate.Name))
+		added[gate.Name] = i
+	}
+	for _, gate := range old {
+		delete(added, gate.Name)
+	}
+	for _, name := range meta.Sorted(added) {
+		c.forbidden(path.Index(added[name]).Child("name"), fmt.Sprintf("only deletion is allowed, but found new scheduling gate '%s'", name))
 	}
 }
 
