@@ -15,7 +15,7 @@ CTD_VERSION = $(shell sed -n 's/^\t*github.com\/containerd\/containerd\/v2 //p' 
 RUNC_VERSION = $(shell sed -n 's/^\t*github.com\/opencontainers\/runc v//p' ops/bundle/go.mod)
 SAY = @printf '%-60s %s\n' "$(1)" "$$(date +%T)"
 
-.PHONY: help build bundle tools up down test quick race lint arch bench conformance clean
+.PHONY: help build bundle tools up down test quick lint bench conformance clean test-tools
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,6 +54,19 @@ up: build ## builds everything, starts a cluster, deploys the example
 
 down: ## stops the cluster that `make up` started
 	@bin/proa down
+
+# All packages with tests, in one run; -p 1 keeps tests with real pods from starving each other on small machines.
+test: build test-tools ## everything: unit tests, scripts, architecture, real pods, the race detector where threads meet
+	@test/run all
+
+quick: ## what can be said in two minutes: no real pods
+	@test/run quick
+
+test-tools: ## installs what the tests need beyond the build
+	@test/tools
+
+lint: ## gofmt, go vet, staticcheck, govulncheck as far as they run
+	@test/run lint
 
 clean: ## removes what was built
 	rm -rf bin .cache

@@ -160,3 +160,12 @@ func defaultPrefix(p *netip.Prefix, value string) {
 		*p = netip.MustParsePrefix(value)
 	}
 }
+
+// podRoot holds a folder per pod, logRoot the logs of their containers.
+func podRoot(c *Config) string { return filepath.Join(c.DataDir, "pods") }
+func logRoot(c *Config) string { return filepath.Join(c.DataDir, "log", "pods") }
+
+// cgroupRoot is the control group that all pods are in: the name that tools expect, unless several clusters share a machine.
+func cgroupRoot(c *Config) string {
+	return "/kubepods" + strings.TrimPrefix(filepath.Base(c.RunDir), "proa")
+}

@@ -32,6 +32,6 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(up(), server(), kubectl(), kubeconfig())
+	cmd.AddCommand(up(), down(), uninstall(), server(), status(), kubectl(), kubeconfig(), image())
 	return cmd
 }

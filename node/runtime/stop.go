@@ -53,7 +53,7 @@ func (r *Runtime) Down(ctx context.Context, grace time.Duration) error {
 	if err := r.endShims(ctx, containers); err != nil {
 		return err
 	}
-	if err := unmountBelow(r.cfg.StateDir, r.cfg.DataDir); err != nil {
+	if err := UnmountBelow(r.cfg.StateDir, r.cfg.DataDir); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(r.cfg.StateDir); err != nil {
@@ -207,8 +207,8 @@ func (r *Runtime) endShims(ctx context.Context, containers []container) error {
 	return nil
 }
 
-// unmountBelow unmounts everything mounted at or below the directories, the last mounted first.
-func unmountBelow(dirs ...string) error {
+// UnmountBelow unmounts everything mounted at or below the directories, the last mounted first.
+func UnmountBelow(dirs ...string) error {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return fmt.Errorf("read mounts: %w", err)
