@@ -1,11 +1,14 @@
 package patch
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
@@ -14,7 +17,7 @@ import (
 )
 
 // apply merges an applied configuration into old (nil: there is no object yet), with ownership of fields.
-func (f *Fields) apply(p *Patch, old resource.Object, _ time.Time) (resource.Object, error) {
+func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.Object, error) {
 	r := p.Version.Resource
 	config := &unstructured.Unstructured{Object: map[string]any{}}
 	if err := yaml.Unmarshal(p.Body, &config.Object); err != nil {
@@ -48,7 +51,41 @@ func (f *Fields) apply(p *Patch, old resource.Object, _ time.Time) (resource.Obj
 			}
 		}
 	}
-	return f.typed(r, merged, old)
+	obj, err := f.typed(r, merged, old)
+	if err == nil {
+		setTime(obj, old, p, now)
+	}
+	return obj, err
+}
+
+// setTime replaces the time that upstream's keeper read from the machine's clock.
+func setTime(obj, old resource.Object, p *Patch, now time.Time) {
+	entries := obj.GetManagedFields()
+	for i := range entries {
+		e := &entries[i]
+		if e.Manager != p.Manager || e.Operation != metav1.ManagedFieldsOperationApply || e.Subresource != p.Subresource {
+			continue
+		}
+		at := metav1.NewTime(now.UTC()).Rfc3339Copy()
+		if old != nil {
+			for _, was := range old.GetManagedFields() {
+				if was.Manager == e.Manager && was.Operation == e.Operation && was.Subresource == e.Subresource &&
+					was.FieldsV1 != nil && e.FieldsV1 != nil && bytes.Equal(was.FieldsV1.Raw, e.FieldsV1.Raw) && unchanged(obj, old) {
+					at = *was.Time
+				}
+			}
+		}
+		e.Time = &at
+	}
+	obj.SetManagedFields(entries)
+}
+
+// unchanged says whether the apply left everything but the ownership as it was.
+func unchanged(obj, old resource.Object) bool {
+	fresh := obj.DeepCopyObject().(resource.Object)
+	fresh.SetManagedFields(old.GetManagedFields())
+	fresh.GetObjectKind().SetGroupVersionKind(old.GetObjectKind().GroupVersionKind())
+	return equality.Semantic.DeepEqual(fresh, old)
 }
 
 // typed turns what upstream's keeper merged into the kind's Go type. It gives back live itself when nothing changed.

@@ -3,7 +3,6 @@ package patch
 import (
 	"fmt"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,6 +20,8 @@ import (
 type Fields struct {
 	scheme    *runtime.Scheme
 	converter func() managedfields.TypeConverter
+
+	plans sync.Map // *resource.Resource -> *plan
 
 	mu struct {
 		sync.Mutex
@@ -41,18 +42,14 @@ func NewFields(scheme *runtime.Scheme) *Fields {
 	return f
 }
 
-// Update makes manager the owner of what obj changes of old (nil: of all that obj sets), and takes from the others what
-// they no longer own. old is shared; obj is changed.
-func (f *Fields) Update(r *resource.Resource, subresource string, old, obj resource.Object, manager string, now time.Time) error {
-	live := old
-	if live == nil {
-		live = r.New()
-	}
-	live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
-	obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+// updateSlowly is Update upstream's way.
+func (f *Fields) updateSlowly(r *resource.Resource, subresource string, live, obj resource.Object, manager string) error {
 	m, err := f.manager(r, subresource)
 	if err != nil {
 		return err
+	}
+	if live.GetObjectKind().GroupVersionKind().Empty() {
+		live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
 	}
 	m.UpdateNoErrors(live, obj, manager)
 	return nil

@@ -1,0 +1,331 @@
+package patch
+
+import (
+	"reflect"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// differ compares two objects by a plan. What is there only in the new one, or is different there, is changed; what is
+// there only in the old one is removed.
+type differ struct {
+	changed, removed set
+	path             []step
+	unsure           bool // a list names an element twice, or leaves out its key: upstream's slow way knows what to do
+}
+
+// step is one step of the path; of an element of a list it is spelled only when something is found below.
+type step struct {
+	text    string
+	list    *plan // the list, if text is yet to be spelled
+	element reflect.Value
+}
+
+func (d *differ) spelled() []string {
+	path := make([]string, len(d.path))
+	for i := range d.path {
+		s := &d.path[i]
+		if s.list != nil {
+			s.text = d.spell(s.list, s.element)
+			s.list = nil
+		}
+		path[i] = s.text
+	}
+	return path
+}
+
+// object compares the fields of two objects, but those that nobody owns.
+func (d *differ) object(p *plan, old, obj reflect.Value, skip func(step string) bool) {
+	for i := range p.fields {
+		f := &p.fields[i]
+		switch {
+		case skip(f.step):
+		case f.step == "f:metadata":
+			d.path = append(d.path, step{text: f.step})
+			d.metadata(f.plan, old.FieldByIndex(f.index), obj.FieldByIndex(f.index))
+			d.path = d.path[:0]
+		default:
+			d.field(f, old, obj)
+		}
+	}
+}
+
+// ownerless metadata is the server's.
+var ownerless = map[string]bool{"f:name": true, "f:namespace": true, "f:creationTimestamp": true, "f:selfLink": true, "f:uid": true,
+	"f:generation": true, "f:managedFields": true, "f:resourceVersion": true}
+
+func (d *differ) metadata(p *plan, old, obj reflect.Value) {
+	for i := range p.fields {
+		if f := &p.fields[i]; !ownerless[f.step] {
+			d.field(f, old, obj)
+		}
+	}
+}
+
+func (d *differ) field(f *fieldPlan, old, obj reflect.Value) {
+	var l, r reflect.Value
+	if old.IsValid() {
+		if v := old.FieldByIndex(f.index); !f.omits(v) {
+			l = v
+		}
+	}
+	if obj.IsValid() {
+		if v := obj.FieldByIndex(f.index); !f.omits(v) {
+			r = v
+		}
+	}
+	if !l.IsValid() && !r.IsValid() {
+		return
+	}
+	d.path = append(d.path, step{text: f.step})
+	d.value(f.plan, l, r)
+	d.path = d.path[:len(d.path)-1]
+}
+
+// omits says whether JSON leaves the field out.
+func (f *fieldPlan) omits(v reflect.Value) bool {
+	if f.omitEmpty {
+		switch v.Kind() {
+		case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
+			return v.Len() == 0
+		case reflect.Pointer, reflect.Interface:
+			return v.IsNil()
+		case reflect.Bool, reflect.Int, reflect.Int32, reflect.Int64, reflect.Float64, reflect.Uint8, reflect.Uint32, reflect.Uint64:
+			return v.IsZero()
+		}
+	}
+	return f.omitZero && isZero(v)
+}
+
+func isZero(v reflect.Value) bool {
+	if v.CanInterface() {
+		if z, ok := v.Interface().(interface{ IsZero() bool }); ok && (v.Kind() != reflect.Pointer || !v.IsNil()) {
+			return z.IsZero()
+		}
+		if v.CanAddr() {
+			if z, ok := v.Addr().Interface().(interface{ IsZero() bool }); ok {
+				return z.IsZero()
+			}
+		}
+	}
+	return v.IsZero()
+}
+
+// value compares two values of which at least one is there.
+func (d *differ) value(p *plan, l, r reflect.Value) {
+	l, r = target(l), target(r)
+	if p.shape == leafShape || isNull(l) || isNull(r) {
+		if l.IsValid() && r.IsValid() {
+			if !equal(l, r) {
+				d.changed.insert(d.spelled())
+			}
+			return
+		}
+	} else {
+		d.parts(p, l, r)
+	}
+	if !l.IsValid() {
+		d.changed.insert(d.spelled())
+	} else if !r.IsValid() {
+		d.removed.insert(d.spelled())
+	}
+}
+
+func (d *differ) parts(p *plan, l, r reflect.Value) {
+	if p.shape != structShape && l.IsValid() && r.IsValid() && l.Len()+r.Len() == 0 {
+		if l.IsNil() != r.IsNil() { // null is not empty
+			d.changed.insert(d.spelled())
+		}
+		return
+	}
+	switch p.shape {
+	case structShape:
+		for i := range p.fields {
+			d.field(&p.fields[i], l, r)
+		}
+	case mapShape:
+		d.maps(p, l, r)
+	case keyedShape, valuesShape:
+		d.lists(p, l, r)
+	}
+}
+
+// target follows pointers; a nil pointer stays, as null.
+func target(v reflect.Value) reflect.Value {
+	for v.IsValid() && v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	return v
+}
+
+func isNull(v reflect.Value) bool { return v.IsValid() && v.Kind() == reflect.Pointer }
+
+var quantityType = reflect.TypeFor[resource.Quantity]()
+
+func equal(l, r reflect.Value) bool {
+	if l.Kind() != r.Kind() {
+		return false
+	}
+	switch l.Kind() {
+	case reflect.String:
+		return l.String() == r.String()
+	case reflect.Bool:
+		return l.Bool() == r.Bool()
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return l.Int() == r.Int()
+	case reflect.Pointer:
+		return l.IsNil() && r.IsNil()
+	case reflect.Slice, reflect.Map:
+		if l.IsNil() != r.IsNil() { // null is not empty
+			return false
+		}
+	}
+	if l.Type() == quantityType {
+		a, b := l.Interface().(resource.Quantity), r.Interface().(resource.Quantity)
+		return a.Cmp(b) == 0
+	}
+	return equality.Semantic.DeepEqual(l.Interface(), r.Interface())
+}
+
+func (d *differ) maps(p *plan, l, r reflect.Value) {
+	if r.IsValid() {
+		for it := r.MapRange(); it.Next(); {
+			var before reflect.Value
+			if l.IsValid() {
+				before = l.MapIndex(it.Key())
+			}
+			d.entry(p, it.Key().String(), before, it.Value())
+		}
+	}
+	if !l.IsValid() {
+		return
+	}
+	for it := l.MapRange(); it.Next(); {
+		if !r.IsValid() || !r.MapIndex(it.Key()).IsValid() {
+			d.entry(p, it.Key().String(), it.Value(), reflect.Value{})
+		}
+	}
+}
+
+func (d *differ) entry(p *plan, key string, l, r reflect.Value) {
+	if p.elem.shape == leafShape && l.IsValid() && r.IsValid() && equal(target(l), target(r)) {
+		return
+	}
+	d.path = append(d.path, step{text: "f:" + key})
+	d.value(p.elem, l, r)
+	d.path = d.path[:len(d.path)-1]
+}
+
+// elements is a list, or nothing.
+func length(v reflect.Value) int {
+	if !v.IsValid() {
+		return 0
+	}
+	return v.Len()
+}
+
+func (d *differ) lists(p *plan, l, r reflect.Value) {
+	d.unsure = d.unsure || repeats(p, l) || repeats(p, r)
+	if d.unsure {
+		return
+	}
+	for i := range length(r) {
+		after := r.Index(i)
+		d.element(p, find(p, l, after, i), after)
+	}
+	for i := range length(l) {
+		if before := l.Index(i); !find(p, r, before, i).IsValid() {
+			d.element(p, before, reflect.Value{})
+		}
+	}
+}
+
+func (d *differ) element(p *plan, l, r reflect.Value) {
+	e := r
+	if !e.IsValid() {
+		e = l
+	}
+	d.path = append(d.path, step{list: p, element: e})
+	d.value(p.elem, l, r)
+	d.path = d.path[:len(d.path)-1]
+}
+
+// find gives the element of the list that has the same name, most likely at the same place.
+func find(p *plan, list, e reflect.Value, at int) reflect.Value {
+	n := length(list)
+	if at < n && same(p, list.Index(at), e) {
+		return list.Index(at)
+	}
+	for i := range n {
+		if same(p, list.Index(i), e) {
+			return list.Index(i)
+		}
+	}
+	return reflect.Value{}
+}
+
+func repeats(p *plan, list reflect.Value) bool {
+	n := length(list)
+	for i := range n {
+		for j := range i {
+			if same(p, list.Index(i), list.Index(j)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// same says whether two elements have one name.
+func same(p *plan, a, b reflect.Value) bool {
+	a, b = target(a), target(b)
+	if p.shape == valuesShape {
+		return equal(a, b)
+	}
+	for i := range p.keys {
+		if !equal(target(a.FieldByIndex(p.keys[i].index)), target(b.FieldByIndex(p.keys[i].index))) {
+			return false
+		}
+	}
+	return true
+}
+
+// spell names an element of a list as FieldsV1 does.
+func (d *differ) spell(p *plan, e reflect.Value) string {
+	e = target(e)
+	if p.shape == valuesShape {
+		text, ok := scalar(e)
+		d.unsure = d.unsure || !ok
+		return "v:" + text
+	}
+	b := []byte("k:{")
+	for i := range p.keys {
+		k := &p.keys[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, k.name), ':')
+		v := target(e.FieldByIndex(k.index))
+		text, ok := scalar(v)
+		if absent := k.omitEmpty && v.IsZero(); absent || !ok {
+			text = k.fallback
+			d.unsure = d.unsure || text == ""
+		}
+		b = append(b, text...)
+	}
+	return string(append(b, '}'))
+}
+
+func scalar(v reflect.Value) (string, bool) {
+	switch v.Kind() {
+	case reflect.String:
+		return string(appendString(nil, v.String())), true
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return strconv.FormatInt(v.Int(), 10), true
+	case reflect.Bool:
+		return strconv.FormatBool(v.Bool()), true
+	}
+	return "", false
+}

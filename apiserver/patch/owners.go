@@ -1,0 +1,197 @@
+package patch
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"proa/kinds/resource"
+)
+
+// maxUpdaters is the number of managers beyond which upstream joins the oldest.
+const maxUpdaters = 10
+
+// Update makes manager the owner of what obj changes of old (nil: of all that obj sets), and takes from the others what
+// changed or is gone. old is shared; obj is changed.
+//
+// Upstream's keeper does the same in ten times the time, for it compares schemas and JSON values with every write. Here the
+// comparison is planned once for each Go type; what the plan does not cover goes upstream's way (TestUpdateLikeUpstream).
+func (f *Fields) Update(r *resource.Resource, subresource string, old, obj resource.Object, manager string, now time.Time) error {
+	gvk := r.GroupVersionKind()
+	live := old
+	if live == nil {
+		live = r.New()
+	}
+	obj.GetObjectKind().SetGroupVersionKind(gvk)
+	u := update{manager: manager, version: gvk.GroupVersion().String(), subresource: subresource, now: now}
+	u.entries = startingOwners(live, obj, subresource)
+	p, err := f.planOf(r)
+	if err == nil {
+		skip := skipped(r, subresource)
+		u.diff.object(p, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skip)
+		if !u.diff.unsure {
+			err = u.settle()
+		}
+	}
+	if err != nil || u.diff.unsure || u.updaters() > maxUpdaters {
+		return f.updateSlowly(r, subresource, live, obj, manager)
+	}
+	if len(u.entries) == 0 {
+		u.entries = nil
+	}
+	obj.SetManagedFields(u.entries)
+	return nil
+}
+
+// startingOwners are the entries that the write begins with: the client's, or those that are stored if it sends none.
+func startingOwners(live, obj resource.Object, subresource string) []metav1.ManagedFieldsEntry {
+	entries := obj.GetManagedFields()
+	switch {
+	case subresource != "":
+		entries = live.GetManagedFields()
+	case entries != nil && (len(entries) == 0 || len(entries) == 1 && reflect.DeepEqual(entries[0], metav1.ManagedFieldsEntry{})):
+		return nil
+	case entries == nil:
+		entries = live.GetManagedFields()
+	}
+	return slices.Clone(entries)
+}
+
+// skipped are the parts of an object that a request cannot change: the status through the object, all but the status
+// through the status.
+func skipped(r *resource.Resource, subresource string) func(string) bool {
+	part := ""
+	switch {
+	case subresource == "status":
+		part = "f:spec"
+	case subresource == "" && r.Status != nil:
+		part = "f:status"
+	}
+	return func(step string) bool { return step == "f:kind" || step == "f:apiVersion" || step == part }
+}
+
+// update is one write's effect on who owns what.
+type update struct {
+	manager, version, subresource string
+	now                           time.Time
+	diff                          differ
+	entries                       []metav1.ManagedFieldsEntry
+}
+
+func (u *update) mine(e *metav1.ManagedFieldsEntry) bool {
+	return e.Manager == u.manager && e.Operation == metav1.ManagedFieldsOperationUpdate && e.APIVersion == u.version && e.Subresource == u.subresource
+}
+
+func (u *update) updaters() (n int) {
+	for i := range u.entries {
+		if u.entries[i].Operation == metav1.ManagedFieldsOperationUpdate {
+			n++
+		}
+	}
+	return n
+}
+
+// settle brings the entries in line with the difference.
+func (u *update) settle() error {
+	changed, removed := &u.diff.changed, &u.diff.removed
+	if changed.empty() && removed.empty() {
+		return nil
+	}
+	kept := u.entries[:0]
+	owned := false
+	for _, e := range u.entries {
+		if e.FieldsV1 == nil || e.FieldsType != "FieldsV1" {
+			return errFields
+		}
+		fields, err := parseSet(e.FieldsV1.Raw)
+		if err != nil {
+			return err
+		}
+		touched := fields.remove(removed)
+		if u.mine(&e) {
+			owned = true
+			if !changed.empty() {
+				fields.add(clone(changed))
+				e.Time, touched = u.time(), true
+			}
+		} else if fields.remove(changed) {
+			touched = true
+		}
+		if touched {
+			e.FieldsV1 = &metav1.FieldsV1{Raw: fields.appendJSON(nil)}
+		}
+		if !fields.empty() {
+			kept = append(kept, e)
+		}
+	}
+	if !owned && !changed.empty() {
+		kept = append(kept, metav1.ManagedFieldsEntry{Manager: u.manager, Operation: metav1.ManagedFieldsOperationUpdate,
+			APIVersion: u.version, Time: u.time(), FieldsType: "FieldsV1",
+			FieldsV1: &metav1.FieldsV1{Raw: changed.appendJSON(nil)}, Subresource: u.subresource})
+	}
+	slices.SortFunc(kept, compareOwners)
+	u.entries = kept
+	return nil
+}
+
+func (u *update) time() *metav1.Time {
+	t := metav1.NewTime(u.now.UTC()).Rfc3339Copy()
+	return &t
+}
+
+func clone(s *set) *set {
+	c := &set{member: s.member}
+	if s.steps != nil {
+		c.steps = make(map[string]*set, len(s.steps))
+		for step, child := range s.steps {
+			c.steps[step] = clone(child)
+		}
+	}
+	return c
+}
+
+// compareOwners is the order of entries that clients see.
+func compareOwners(a, b metav1.ManagedFieldsEntry) int {
+	seconds := func(t *metav1.Time) int64 {
+		if t == nil {
+			return 0
+		}
+		return t.Unix()
+	}
+	for _, c := range []int{
+		strings.Compare(string(a.Operation), string(b.Operation)),
+		int(min(max(seconds(a.Time)-seconds(b.Time), -1), 1)),
+		strings.Compare(a.Manager, b.Manager),
+		strings.Compare(a.APIVersion, b.APIVersion),
+		strings.Compare(a.Subresource, b.Subresource),
+	} {
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// planOf is the plan of a kind, worked out when the kind is first written.
+func (f *Fields) planOf(r *resource.Resource) (*plan, error) {
+	if p, ok := f.plans.Load(r); ok {
+		return p.(*plan), nil
+	}
+	obj := r.New()
+	obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+	typed, err := f.converter().ObjectToTyped(obj)
+	if err != nil {
+		return nil, fmt.Errorf("find schema of %s: %w", r.Table(), err)
+	}
+	b := planner{schema: typed.Schema(), done: map[planKey]*plan{}}
+	p, err := b.plan(typed.TypeRef(), reflect.TypeOf(obj))
+	if err != nil {
+		return nil, err
+	}
+	f.plans.Store(r, p)
+	return p, nil
+}

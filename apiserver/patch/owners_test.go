@@ -1,0 +1,168 @@
+package patch
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand"
+	"reflect"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/randfill"
+
+	"proa/kinds"
+	kind "proa/kinds/resource"
+)
+
+// filler makes objects with few distinct values, so that two of them agree in some fields and differ in others.
+func filler(seed int64) *randfill.Filler {
+	return randfill.NewWithSeed(seed).NilChance(0.6).NumElements(0, 2).MaxDepth(9).Funcs(
+		func(s *string, c randfill.Continue) { *s = []string{"", "a", "b", "c d"}[c.Rand.Intn(4)] },
+		func(i *int32, c randfill.Continue) { *i = int32(c.Rand.Intn(3)) },
+		func(i *int64, c randfill.Continue) { *i = int64(c.Rand.Intn(3)) },
+		func(b *bool, c randfill.Continue) { *b = c.Rand.Intn(2) == 0 },
+		func(q *resource.Quantity, c randfill.Continue) {
+			*q = *resource.NewQuantity(int64(c.Rand.Intn(3)), resource.DecimalSI)
+		},
+		func(t *metav1.Time, c randfill.Continue) { *t = metav1.Unix(int64(c.Rand.Intn(2)), 0) },
+		func(t *metav1.MicroTime, c randfill.Continue) { t.Time = time.Unix(int64(c.Rand.Intn(2)), 0) },
+		func(m *metav1.ObjectMeta, c randfill.Continue) {
+			c.FillNoCustom(m)
+			m.ManagedFields, m.Finalizers, m.OwnerReferences = nil, nil, nil
+		},
+		func(f *metav1.FieldsV1, c randfill.Continue) { f.Raw = nil },
+	)
+}
+
+// TestPlansOfAllKinds: no kind goes upstream's slow way for want of a plan.
+func TestPlansOfAllKinds(t *testing.T) {
+	f := NewFields(kinds.NewScheme())
+	for _, r := range kinds.Builtin().Rows() {
+		if r.Virtual {
+			continue
+		}
+		if _, err := f.planOf(r); err != nil {
+			t.Errorf("%s: %v", r.Table(), err)
+		}
+	}
+}
+
+// TestUpdateLikeUpstream compares a history of random writes by several managers with what upstream's keeper makes of it.
+func TestUpdateLikeUpstream(t *testing.T) {
+	f := NewFields(kinds.NewScheme())
+	quick, slow := 0, 0
+	for _, r := range kinds.Builtin().Rows() {
+		if r.Virtual {
+			continue
+		}
+		for seed := range int64(12) {
+			q, s := compareHistory(t, f, r, seed)
+			quick, slow = quick+q, slow+s
+		}
+	}
+	t.Logf("%d writes compared, %d left to upstream", quick, slow)
+	if quick < slow {
+		t.Error("most writes went upstream's way: the comparison compares little")
+	}
+}
+
+func compareHistory(t *testing.T, f *Fields, r *kind.Resource, seed int64) (quick, slow int) {
+	t.Helper()
+	fill, rnd := filler(seed), rand.New(rand.NewSource(seed))
+	var ours, theirs kind.Object
+	for step := range 5 {
+		filled, next := r.New(), r.New()
+		fill.Fill(filled)
+		if b, err := json.Marshal(filled); err != nil { // as a client would have sent it
+			t.Fatal(err)
+		} else if err := json.Unmarshal(b, next); err != nil {
+			t.Fatal(err)
+		}
+		next.SetName("a")
+		next.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+		manager := fmt.Sprint("m", rnd.Intn(3))
+		sub := []string{"", "status"}[rnd.Intn(2)]
+		a, b := next.DeepCopyObject().(kind.Object), next.DeepCopyObject().(kind.Object)
+		p, err := f.planOf(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d differ
+		live := ours
+		if live == nil {
+			live = r.New()
+			live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+		}
+		d.object(p, reflect.ValueOf(live).Elem(), reflect.ValueOf(a).Elem(), skipped(r, sub))
+		if d.unsure {
+			return quick, slow + 1
+		}
+		if err := f.Update(r, sub, ours, a, manager, time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if theirs == nil {
+			theirs = r.New()
+		}
+		if err := f.updateSlowly(r, sub, theirs, b, manager); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := describe(a), describe(b); got != want {
+			t.Fatalf("%s, seed %d, step %d (%s by %s):\ngot  %s\nwant %s", r.Table(), seed, step, sub, manager, got, want)
+		}
+		quick++
+		ours, theirs = a, b
+	}
+	return quick, slow
+}
+
+// describe prints who owns what, without times.
+func describe(obj kind.Object) string {
+	owners := map[string]*set{}
+	for _, e := range obj.GetManagedFields() {
+		s, err := parseSet(e.FieldsV1.Raw)
+		if err != nil {
+			return err.Error()
+		}
+		owners[fmt.Sprint(e.Manager, " ", e.Operation, " ", e.APIVersion, " ", e.Subresource)] = s
+	}
+	out := ""
+	for _, m := range sortedKeys(owners) {
+		out += "\n  " + m + ": " + string(owners[m].appendJSON(nil))
+	}
+	return out
+}
+
+func sortedKeys(m map[string]*set) []string {
+	s := set{steps: m}
+	var keys []string
+	for k := range s.steps {
+		keys = append(keys, k)
+	}
+	for i := range keys {
+		for j := range i {
+			if keys[i] < keys[j] {
+				keys[i], keys[j] = keys[j], keys[i]
+			}
+		}
+	}
+	return keys
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	f := NewFields(kinds.NewScheme())
+	r := kinds.Builtin().ByTable("pods")
+	old := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}}
+	if err := f.Update(r, "", nil, old, "m", time.Unix(0, 0)); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		obj := old.DeepCopy()
+		obj.Status.Message = "x"
+		if err := f.Update(r, "status", old, obj, "n", time.Unix(0, 0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
