@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/opencontainers/cgroups"
@@ -42,7 +43,7 @@ func (g *Groups) Prepare() error {
 	for _, group := range []struct {
 		path   string
 		shares uint64
-	}{{g.root, 1024}, {path.Join(g.root, "burstable"), minShares}, {path.Join(g.root, "besteffort"), minShares}} {
+	}{{g.root, Shares(int64(runtime.NumCPU()) * 1000)}, {path.Join(g.root, "burstable"), minShares}, {path.Join(g.root, "besteffort"), minShares}} {
 		if err := create(group.path, &cgroups.Resources{CpuShares: group.shares}); err != nil {
 			return err
 		}

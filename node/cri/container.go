@@ -37,6 +37,12 @@ func (c *Client) RemoveContainer(ctx context.Context, id string) error {
 	return unlessGone(err)
 }
 
+// ReopenLog has the runtime write a running container's log to a new file after the old one was renamed.
+func (c *Client) ReopenLog(ctx context.Context, id string) error {
+	_, err := c.runtime.ReopenContainerLog(ctx, &runtimeapi.ReopenContainerLogRequest{ContainerId: id})
+	return plain(err)
+}
+
 // Container reads one container as it is now.
 func (c *Client) Container(ctx context.Context, id string) (pod.Container, error) {
 	r, err := c.runtime.ContainerStatus(ctx, &runtimeapi.ContainerStatusRequest{ContainerId: id})

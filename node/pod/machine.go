@@ -138,6 +138,9 @@ func New(p *v1.Pod, host Host) *Machine {
 // Pod is the newest version the machine was given.
 func (m *Machine) Pod() *v1.Pod { return m.pod }
 
+// Vanished says whether the machine was told that the API has no such pod any more.
+func (m *Machine) Vanished() bool { return m.vanished }
+
 // State says where the pod is.
 func (m *Machine) State() State { return m.state }
 

@@ -130,7 +130,7 @@ func (w *worker) task(a pod.Action) func(context.Context) pod.Done {
 	case pod.RemoveSandbox:
 		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.runner.Runtime.RemoveSandbox(ctx, a.ID)} }
 	case pod.RemoveContainer:
-		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.runner.Runtime.RemoveContainer(ctx, a.ID)} }
+		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.removeContainer(ctx, a.ID)} }
 	case pod.Release:
 		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.release(ctx)} }
 	case pod.DeleteFromAPI:

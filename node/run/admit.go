@@ -46,7 +46,27 @@ func admit(p *v1.Pod, node *v1.Node, others []*v1.Pod) *pod.Refused {
 	if free := node.Status.Allocatable.Pods().Value(); free > 0 && int64(len(others))+1 > free {
 		return &pod.Refused{Reason: "OutOfpods", Message: fmt.Sprintf("Node didn't have enough resource: pods, requested: 1, used: %d, capacity: %d", len(others), free)}
 	}
+	if name := unsafeSysctl(p); name != "" {
+		return &pod.Refused{Reason: "SysctlForbidden", Message: fmt.Sprintf("forbidden sysctl: %q not allowlisted", name)}
+	}
 	return admitResources(p, node, others)
+}
+
+// unsafeSysctl is the first sysctl of a pod that could reach beyond it.
+func unsafeSysctl(p *v1.Pod) string {
+	if p.Spec.SecurityContext == nil {
+		return ""
+	}
+	for _, s := range p.Spec.SecurityContext.Sysctls {
+		switch strings.ReplaceAll(s.Name, "/", ".") {
+		case "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range",
+			"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout",
+			"net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem":
+		default:
+			return s.Name
+		}
+	}
+	return ""
 }
 
 func admitResources(p *v1.Pod, node *v1.Node, others []*v1.Pod) *pod.Refused {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -41,10 +42,14 @@ type Runner struct {
 	slots chan struct{} // limits what starts at the same time
 	wg    sync.WaitGroup
 
+	weighing sync.Mutex // held by weigh; taken before mu
+	weight   int64      // of all burstable pods, as the cgroup was told; guarded by weighing
+
 	mu struct {
 		sync.Mutex
 		workers map[types.UID]*worker
 		listed  map[types.UID]*cri.PodState // from the newest list of the runtime
+		buried  map[types.UID]bool          // done here, but the API may still send news about them
 	}
 }
 
@@ -59,7 +64,7 @@ func New(config Config) *Runner {
 		config.Relist = defaultRelist
 	}
 	r := &Runner{Config: config, slots: make(chan struct{}, maxStarts)}
-	r.mu.workers = map[types.UID]*worker{}
+	r.mu.workers, r.mu.buried = map[types.UID]*worker{}, map[types.UID]bool{}
 	return r
 }
 
@@ -74,7 +79,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
-	for _, loop := range []func(context.Context){r.watchPods, r.watchRuntime, r.watchProbes} {
+	for _, loop := range []func(context.Context){r.watchPods, r.watchRuntime, r.watchProbes, r.rotateLogs} {
 		r.wg.Add(1)
 		go func() { defer r.wg.Done(); loop(ctx) }()
 	}
@@ -121,9 +126,12 @@ func (r *Runner) takeView(ctx context.Context, view client.View) {
 	for p := range client.List[*v1.Pod](view, "pods", "") {
 		if p.Spec.NodeName == r.NodeName {
 			known[p.UID] = true
-			r.worker(ctx, p).send(pod.Desired{Pod: p})
+			r.desire(ctx, p)
 		}
 	}
+	r.mu.Lock()
+	maps.DeleteFunc(r.mu.buried, func(uid types.UID, _ bool) bool { return !known[uid] })
+	r.mu.Unlock()
 	for _, w := range r.allWorkers() {
 		if !known[w.uid] {
 			w.send(pod.Vanished{})
@@ -141,9 +149,18 @@ func (r *Runner) takePod(ctx context.Context, e client.Event) {
 		if w := r.find(p.UID); w != nil {
 			w.send(pod.Vanished{})
 		}
+		r.mu.Lock()
+		delete(r.mu.buried, p.UID)
+		r.mu.Unlock()
 		return
 	}
-	r.worker(ctx, p).send(pod.Desired{Pod: p})
+	r.desire(ctx, p)
+}
+
+func (r *Runner) desire(ctx context.Context, p *v1.Pod) {
+	if w := r.worker(ctx, p); w != nil {
+		w.send(pod.Desired{Pod: p})
+	}
 }
 
 func (r *Runner) find(uid types.UID) *worker {
@@ -162,12 +179,15 @@ func (r *Runner) allWorkers() []*worker {
 	return all
 }
 
-// worker returns the worker of a pod, a new one with the newest listed state if there is none.
+// worker returns the worker of a pod, a new one with the newest listed state if there is none; nil when the pod is done with.
 func (r *Runner) worker(ctx context.Context, p *v1.Pod) *worker {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w := r.mu.workers[p.UID]; w != nil {
 		return w
+	}
+	if r.mu.buried[p.UID] {
+		return nil
 	}
 	w := newWorker(r, p)
 	r.mu.workers[p.UID] = w
@@ -190,6 +210,9 @@ func (r *Runner) retire(w *worker) {
 	defer r.mu.Unlock()
 	delete(r.mu.workers, w.uid)
 	delete(r.mu.listed, w.uid)
+	if !w.orphan && !w.machine.Vanished() {
+		r.mu.buried[w.uid] = true
+	}
 }
 
 // watchRuntime feeds the runtime's events to the workers. After every gap it lists, because events are not kept.

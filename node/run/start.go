@@ -55,6 +55,9 @@ func (w *worker) runSandbox(ctx context.Context, p *v1.Pod, a pod.Action) pod.Do
 	if err := w.runner.Cgroups.Ensure(p); err != nil {
 		return pod.Done{Err: err}
 	}
+	if err := w.runner.weigh(); err != nil {
+		return pod.Done{Err: err}
+	}
 	config, err := settings.SandboxConfig(p, a.Attempt)
 	if err != nil {
 		return pod.Done{Err: err}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -39,6 +41,20 @@ func (w *worker) stopContainer(ctx context.Context, p *v1.Pod, a pod.Action, ips
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// removeContainer removes a container with its logs: no status speaks of it any more.
+func (w *worker) removeContainer(ctx context.Context, id string) error {
+	for _, c := range w.served().Containers {
+		if c.ID == id && c.LogPath != "" {
+			for _, file := range logFiles(c.LogPath) {
+				if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("remove log: %w", err)
+				}
+			}
+		}
+	}
+	return w.runner.Runtime.RemoveContainer(ctx, id)
 }
 
 // release gives back what the pod held beside its containers.
