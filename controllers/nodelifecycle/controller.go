@@ -80,7 +80,7 @@ func keysOfPod(view client.View, event client.Event) []reconcile.Key {
 		return nil
 	}
 	node, ok := client.Get[*corev1.Node](view, table, "", pod.Spec.NodeName)
-	if !ok || readiness(node) != corev1.ConditionUnknown {
+	if !ok || !lost(node) {
 		return nil
 	}
 	return []reconcile.Key{{Name: node.Name}}
@@ -111,7 +111,7 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 			return reconcile.Result{}, ignoreNotFound(err)
 		}
 	}
-	if readiness(node) == corev1.ConditionUnknown {
+	if lost(node) {
 		return reconcile.Result{After: left}, unready(ctx, req, node.Name)
 	}
 	return reconcile.Result{After: left}, nil

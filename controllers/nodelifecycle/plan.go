@@ -60,6 +60,12 @@ func readiness(node *corev1.Node) corev1.ConditionStatus {
 	return corev1.ConditionUnknown
 }
 
+// lost says whether the node has been found silent. One that has just registered and said nothing yet has not.
+func lost(node *corev1.Node) bool {
+	c := condition(node.Status.Conditions, corev1.NodeReady)
+	return c != nil && c.Status == corev1.ConditionUnknown
+}
+
 // rule says which taint a condition of a node brings.
 type rule struct {
 	condition corev1.NodeConditionType
