@@ -32,7 +32,8 @@ func Deployment() *resource.Resource {
 
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{
-			Name: "status", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(prepareDeploymentStatus), ValidateUpdate: resource.Typed2(validateDeploymentStatus),
+			Name: "status", Verbs: []string{"get", "patch", "update"},
+			PrepareUpdate: resource.Do2(prepareDeploymentStatus), ValidateUpdate: resource.Typed2(validateDeploymentStatus),
 		},
 		Scale: &resource.Scale{
 			Get: func(obj resource.Object) (replicas, status int32, selector string) {

@@ -32,7 +32,8 @@ func ReplicaSet() *resource.Resource {
 
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{
-			Name: "status", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(prepareReplicaSetStatus), ValidateUpdate: resource.Typed2(validateReplicaSetStatus),
+			Name: "status", Verbs: []string{"get", "patch", "update"},
+			PrepareUpdate: resource.Do2(prepareReplicaSetStatus), ValidateUpdate: resource.Typed2(validateReplicaSetStatus),
 		},
 		Scale: &resource.Scale{
 			Get: func(obj resource.Object) (replicas, status int32, selector string) {

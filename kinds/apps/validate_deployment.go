@@ -32,7 +32,8 @@ func validateDeploymentUpdate(d, old *appsv1.Deployment) field.ErrorList {
 
 func validateDeploymentStatus(d, old *appsv1.Deployment) field.ErrorList {
 	path, s := field.NewPath("status"), &d.Status
-	updated, ready, available := count{"updatedReplicas", int64(s.UpdatedReplicas)}, count{"readyReplicas", int64(s.ReadyReplicas)}, count{"availableReplicas", int64(s.AvailableReplicas)}
+	updated, ready := count{"updatedReplicas", int64(s.UpdatedReplicas)}, count{"readyReplicas", int64(s.ReadyReplicas)}
+	available := count{"availableReplicas", int64(s.AvailableReplicas)}
 	errs := notNegatives(path, count{"observedGeneration", s.ObservedGeneration}, count{"replicas", int64(s.Replicas)},
 		updated, ready, available, count{"unavailableReplicas", int64(s.UnavailableReplicas)},
 		optional("terminatingReplicas", s.TerminatingReplicas), optional("collisionCount", s.CollisionCount))
@@ -47,7 +48,8 @@ func validateReplicaSetUpdate(rs, old *appsv1.ReplicaSet) field.ErrorList {
 
 func validateReplicaSetStatus(rs, _ *appsv1.ReplicaSet) field.ErrorList {
 	path, s := field.NewPath("status"), &rs.Status
-	labeled, ready, available := count{"fullyLabeledReplicas", int64(s.FullyLabeledReplicas)}, count{"readyReplicas", int64(s.ReadyReplicas)}, count{"availableReplicas", int64(s.AvailableReplicas)}
+	labeled, ready := count{"fullyLabeledReplicas", int64(s.FullyLabeledReplicas)}, count{"readyReplicas", int64(s.ReadyReplicas)}
+	available := count{"availableReplicas", int64(s.AvailableReplicas)}
 	errs := notNegatives(path, count{"replicas", int64(s.Replicas)}, labeled, ready, available,
 		count{"observedGeneration", s.ObservedGeneration}, optional("terminatingReplicas", s.TerminatingReplicas))
 	errs = append(errs, atMost(path, s.Replicas, "cannot be greater than status.replicas", labeled, ready, available)...)

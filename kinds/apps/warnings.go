@@ -18,7 +18,8 @@ func warnings[T resource.Object](template func(T) *corev1.PodTemplateSpec) func(
 		var list []string
 		if old == nil {
 			if messages := utilvalidation.IsDNS1123Label(obj.GetName()); len(messages) > 0 {
-				list = append(list, fmt.Sprintf("metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: %v", messages))
+				list = append(list, fmt.Sprintf("metadata.name: this is used in Pod names and hostnames, "+
+					"which can result in surprising behavior; a DNS label is recommended: %v", messages))
 			}
 		} else if obj.GetGeneration() == old.GetGeneration() {
 			return nil

@@ -30,7 +30,8 @@ func Pod() *resource.Resource {
 
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{
-			Name: "status", Verbs: []string{"get", "patch", "update"}, PrepareUpdate: resource.Do2(preparePodStatus), ValidateUpdate: resource.Typed2(podspec.ValidatePodStatusUpdate),
+			Name: "status", Verbs: []string{"get", "patch", "update"},
+			PrepareUpdate: resource.Do2(preparePodStatus), ValidateUpdate: resource.Typed2(podspec.ValidatePodStatusUpdate),
 		},
 		Subresources: []resource.Subresource{
 			{

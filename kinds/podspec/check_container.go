@@ -127,7 +127,8 @@ func (c *checker) checkContainer(path *field.Path, container *corev1.Container) 
 		c.addAll(meta.DNSLabel(path.Child("name"), container.Name))
 	}
 	c.notEmpty(path.Child("image"), container.Image)
-	requireOneOf(c, path.Child("terminationMessagePolicy"), container.TerminationMessagePolicy, corev1.TerminationMessageReadFile, corev1.TerminationMessageFallbackToLogsOnError)
+	requireOneOf(c, path.Child("terminationMessagePolicy"), container.TerminationMessagePolicy,
+		corev1.TerminationMessageReadFile, corev1.TerminationMessageFallbackToLogsOnError)
 	c.checkPorts(path.Child("ports"), container.Ports)
 	c.checkEnv(path.Child("env"), container.Env)
 	c.checkEnvFrom(path.Child("envFrom"), container.EnvFrom)

@@ -30,11 +30,13 @@ func TestQuestions(t *testing.T) {
 			case "ready":
 				seconds := 0
 				d.MaybeScanArgs(t, "min", &seconds)
-				return fmt.Sprintf("ready %v, available %v, in %s\n", podspec.IsReady(pod), podspec.IsAvailable(pod, int32(seconds), now), podspec.AvailableIn(pod, int32(seconds), now))
+				return fmt.Sprintf("ready %v, available %v, in %s\n", podspec.IsReady(pod),
+					podspec.IsAvailable(pod, int32(seconds), now), podspec.AvailableIn(pod, int32(seconds), now))
 			case "restart":
 				var b strings.Builder
 				for c := range podspec.Containers(&pod.Spec) {
-					fmt.Fprintf(&b, "%s: after 0 %v, after 1 %v, after 42 %v\n", c.Name, podspec.ShouldRestart(&pod.Spec, c, 0), podspec.ShouldRestart(&pod.Spec, c, 1), podspec.ShouldRestart(&pod.Spec, c, 42))
+					fmt.Fprintf(&b, "%s: after 0 %v, after 1 %v, after 42 %v\n", c.Name,
+						podspec.ShouldRestart(&pod.Spec, c, 0), podspec.ShouldRestart(&pod.Spec, c, 1), podspec.ShouldRestart(&pod.Spec, c, 42))
 				}
 				return b.String()
 			}
