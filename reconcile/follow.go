@@ -21,7 +21,8 @@ func (h *Host) follow(ctx context.Context, table string) {
 		watcher, err := h.reader.Watch(table, view)
 		if err == nil {
 			h.addRead(table, view, first)
-			if h.forward(ctx, table, watcher) {
+			var seen bool
+			if seen, err = h.forward(ctx, table, watcher); seen {
 				delay = minWatchDelay
 			}
 		}
@@ -49,12 +50,12 @@ func (h *Host) addRead(table string, view client.View, onlyTable bool) {
 	}
 }
 
-// forward adds keys until the watch breaks; it says whether there was any event.
-func (h *Host) forward(ctx context.Context, table string, watcher client.Watcher) (seen bool) {
+// forward adds keys until the watch breaks; it says how, and whether there was any event.
+func (h *Host) forward(ctx context.Context, table string, watcher client.Watcher) (seen bool, err error) {
 	for {
 		events, err := watcher.Next(ctx)
 		if err != nil {
-			return seen
+			return seen, err
 		}
 		seen = true
 		view := h.reader.View()

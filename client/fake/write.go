@@ -55,7 +55,6 @@ func (a *API) createLocked(ref *client.Ref, obj client.Object) (client.Object, s
 			return nil, "", apierrors.NewInvalid(row.GroupVersionKind().GroupKind(), obj.GetName(), errs)
 		}
 	}
-	obj.SetGeneration(1)
 	a.mu.uids++
 	obj.SetUID(types.UID(fmt.Sprintf("uid-%d", a.mu.uids)))
 	obj.SetCreationTimestamp(metav1.NewTime(a.now()))
@@ -121,7 +120,7 @@ func (a *API) updateLocked(ref client.Ref, sub string, obj client.Object) (clien
 	return obj, detail, nil
 }
 
-// narrow puts back what a write through this door may not change, counts the generation, and checks the rest.
+// narrow puts back what a write through this door may not change, and checks the rest. The kind's row counts generations.
 func (a *API) narrow(table, sub string, obj, old client.Object) error {
 	row := a.kinds.ByTable(table)
 	obj.SetUID(old.GetUID())
@@ -151,10 +150,6 @@ func (a *API) narrow(table, sub string, obj, old client.Object) error {
 	}
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(row.GroupVersionKind().GroupKind(), obj.GetName(), errs)
-	}
-	obj.SetGeneration(old.GetGeneration())
-	if !equality.Semantic.DeepEqual(fieldOf(obj, "Spec"), fieldOf(old, "Spec")) {
-		obj.SetGeneration(old.GetGeneration() + 1)
 	}
 	return nil
 }
@@ -193,6 +188,12 @@ func (a *API) patchLocked(ref client.Ref, sub string, kind types.PatchType, patc
 	obj := a.kinds.ByTable(ref.Table).New()
 	if err := json.Unmarshal(after, obj); err != nil {
 		return nil, "", apierrors.NewBadRequest(err.Error())
+	}
+	if uid := obj.GetUID(); uid != old.GetUID() {
+		row := a.kinds.ByTable(ref.Table)
+		return nil, "", apierrors.NewInvalid(row.GroupVersionKind().GroupKind(), ref.Name, field.ErrorList{
+			field.Invalid(field.NewPath("metadata", "uid"), uid, "field is immutable"),
+		})
 	}
 	return a.updateLocked(ref, sub, obj)
 }
@@ -235,7 +236,9 @@ func (a *API) deleteLocked(ref client.Ref, opts metav1.DeleteOptions) (client.Ob
 	propagate(obj, opts.PropagationPolicy)
 	grace := graceOf(obj, opts)
 	if obj.GetDeletionTimestamp() == nil {
-		obj.SetGeneration(obj.GetGeneration() + 1)
+		if obj.GetGeneration() > 0 {
+			obj.SetGeneration(obj.GetGeneration() + 1)
+		}
 		at := metav1.NewTime(a.now().Add(time.Duration(grace) * time.Second))
 		obj.SetDeletionTimestamp(&at)
 	}
@@ -287,14 +290,6 @@ func graceOf(obj client.Object, opts metav1.DeleteOptions) int64 {
 	return 30
 }
 
-func fieldOf(obj client.Object, name string) any {
-	v := reflect.ValueOf(obj).Elem().FieldByName(name)
-	if !v.IsValid() {
-		return nil
-	}
-	return v.Interface()
-}
-
 func copyField(obj, from client.Object, name string) {
 	if v := reflect.ValueOf(obj).Elem().FieldByName(name); v.IsValid() {
 		v.Set(reflect.ValueOf(from.DeepCopyObject()).Elem().FieldByName(name))
@@ -327,7 +322,7 @@ func (a *API) Put(obj client.Object) client.Object {
 		a.mu.uids++
 		obj.SetUID(types.UID(fmt.Sprintf("uid-%d", a.mu.uids)))
 	}
-	if obj.GetGeneration() == 0 {
+	if obj.GetGeneration() == 0 && row.Status != nil {
 		obj.SetGeneration(1)
 	}
 	if at := obj.GetCreationTimestamp(); at.IsZero() {

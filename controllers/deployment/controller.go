@@ -12,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -191,8 +192,10 @@ func create(ctx context.Context, req reconcile.Request, d *appsv1.Deployment, rs
 	if hasDeadline(d) {
 		r := &rollout{snapshot: snapshot{now: req.Now}, d: d.DeepCopy()}
 		r.setCondition(&r.d.Status, appsv1.DeploymentProgressing, corev1.ConditionFalse, "ReplicaSetCreateError", message)
-		if writeErr := writeStatus(ctx, req, r.d); writeErr != nil {
-			req.Log.Debug("status not written", "error", writeErr)
+		if !equality.Semantic.DeepEqual(r.d.Status, d.Status) {
+			if writeErr := writeStatus(ctx, req, r.d); writeErr != nil {
+				req.Log.Debug("status not written", "error", writeErr)
+			}
 		}
 	}
 	req.Events.Eventf(d, corev1.EventTypeWarning, "ReplicaSetCreateError", "%s", message)
