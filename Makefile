@@ -68,5 +68,11 @@ test-tools: ## installs what the tests need beyond the build
 lint: ## gofmt, go vet, staticcheck, govulncheck as far as they run
 	@test/run lint
 
+conformance: build test-tools ## upstream's conformance suite: [FOCUS=regex] [SKIP=regex] [PROCS=n]
+	@test/upstream/conformance run
+
+bench: build test-tools ## the table of figures for this machine; UPSTREAM=1 runs upstream's API server beside it
+	@test/bench/run
+
 clean: ## removes what was built
 	rm -rf bin .cache
