@@ -32,14 +32,13 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, plain(err)
 	}
+	// Runtimes have further conditions, such as warnings about their configuration, that keep no pod from starting.
+	vital := map[string]string{runtimeapi.RuntimeReady: "container runtime not ready", runtimeapi.NetworkReady: "container runtime network not ready"}
 	info := Info{Name: version.RuntimeName, Version: version.RuntimeVersion, SupplementalGroupsPolicy: r.Features.GetSupplementalGroupsPolicy()}
 	for _, condition := range r.Status.GetConditions() {
-		if condition.Status {
+		what, counts := vital[condition.Type]
+		if condition.Status || !counts {
 			continue
-		}
-		what := "container runtime not ready"
-		if condition.Type == runtimeapi.NetworkReady {
-			what = "container runtime network not ready"
 		}
 		info.NotReady = append(info.NotReady, fmt.Sprintf("%s: %s=false reason:%s message:%s", what, condition.Type, condition.Reason, condition.Message))
 	}

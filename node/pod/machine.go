@@ -195,10 +195,20 @@ func (m *Machine) next() State {
 		return Starting
 	case m.anyRunning() || m.startsUnderWay() || m.stale:
 		return Stopping
-	case m.sandbox() != nil || !m.released || !m.deleting():
+	case m.holdsSandbox() || !m.released || !m.deleting():
 		return Stopped
 	}
 	return Removing
+}
+
+// holdsSandbox says whether a sandbox is up or on its way down: the runtime reports it dead before its network is gone.
+func (m *Machine) holdsSandbox() bool {
+	for _, a := range m.underWay {
+		if a.Verb == StopSandbox {
+			return true
+		}
+	}
+	return m.sandbox() != nil
 }
 
 // deleting says whether the pod is to leave the API, or has left it.

@@ -24,6 +24,7 @@ import (
 //	ok [VERB...]        all actions under way (or those of the verbs) succeed, and so do those that follow from them
 //	fail VERB [NAME]    an action under way fails; the input is REASON: MESSAGE, or just a message
 //	exit NAME CODE      the container ends
+//	dies                the runtime reports the sandbox dead, as it does while it is still being stopped
 //	lose                the sandbox dies, and all in it
 //	probe NAME KIND UP  a probe's result
 //	delete GRACE        the API marks the pod; vanish: the API has it no more
@@ -71,6 +72,12 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 		s.exit(words(d)[0], int32(code), strings.TrimSpace(d.Input))
 	case "lose":
 		s.lose()
+	case "dies":
+		for _, box := range s.sandboxes {
+			dead := *box
+			dead.Ready = false
+			s.step(pod.Observed{Sandboxes: []pod.Sandbox{dead}})
+		}
 	case "probe":
 		w := words(d)
 		c := s.newest(w[0])

@@ -118,7 +118,7 @@ func (m *Machine) settle() {
 			m.emit(Action{Verb: StopSandbox, ID: s.ID})
 		}
 	}
-	if m.sandbox() == nil && !m.released && m.emit(Action{Verb: Release}) {
+	if !m.holdsSandbox() && !m.released && m.emit(Action{Verb: Release}) {
 		m.emit(Action{Verb: ForgetProbes})
 	}
 }

@@ -173,3 +173,8 @@ func handlers(info cri.Info) ([]v1.NodeRuntimeHandler, *v1.NodeFeatures) {
 	slices.SortFunc(out, func(a, b v1.NodeRuntimeHandler) int { return strings.Compare(a.Name, b.Name) })
 	return out, &v1.NodeFeatures{SupplementalGroupsPolicy: &info.SupplementalGroupsPolicy}
 }
+
+// Allocatable is what a machine offers to pods, as its Node will say.
+func Allocatable(m Machine, reserved v1.ResourceList) v1.ResourceList {
+	return allocatable(capacity(Facts{Machine: m, MaxPods: defaultMaxPods}), reserved)
+}

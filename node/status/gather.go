@@ -50,7 +50,10 @@ func ReadMachine(dir string) Machine {
 	memory := fields("/proc/meminfo", ":")
 	m.Memory, m.MemoryFree = kilobytes(memory["MemTotal"]), kilobytes(memory["MemAvailable"])
 	var fs unix.Statfs_t
-	if unix.Statfs(dir, &fs) == nil {
+	for unix.Statfs(dir, &fs) == unix.ENOENT && dir != "/" && dir != "." {
+		dir = filepath.Dir(dir) // it is made later, on the file system of its parent
+	}
+	if fs.Blocks > 0 {
 		m.Disk, m.DiskFree = int64(fs.Blocks)*fs.Bsize, int64(fs.Bavail)*fs.Bsize
 		m.Inodes, m.InodesFree = int64(fs.Files), int64(fs.Ffree)
 	}

@@ -59,6 +59,8 @@ const (
 	interval   = 10 * time.Second
 	resendIdle = 5 * time.Minute
 	retryFirst = 100 * time.Millisecond
+
+	defaultMaxPods = 110
 )
 
 // New makes a reporter; Run starts it.
@@ -67,7 +69,7 @@ func New(config Config) *Reporter {
 		config.Now = time.Now
 	}
 	if config.MaxPods == 0 {
-		config.MaxPods = 110
+		config.MaxPods = defaultMaxPods
 	}
 	r := &Reporter{Config: config, wake: make(chan struct{}, 1)}
 	r.lease = leaseKeeper{client: config.Client, nodeName: config.NodeName, now: config.Now}
@@ -87,13 +89,14 @@ func (r *Reporter) Run(ctx context.Context) error {
 	delay := retryFirst
 	for {
 		err := r.report(ctx)
-		wait := interval
-		switch {
-		case err == nil:
-			delay = retryFirst
-		case ctx.Err() == nil:
+		if err != nil && ctx.Err() == nil {
 			r.Log.Info("report node", "error", err, "again", delay)
+		}
+		wait := interval
+		if err != nil || !r.ready() { // what keeps it from being ready may pass at any moment
 			wait, delay = delay, min(2*delay, interval)
+		} else {
+			delay = retryFirst
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -119,6 +122,15 @@ func (r *Reporter) report(ctx context.Context) error {
 		return err
 	}
 	return r.lease.renew(ctx, r.node)
+}
+
+func (r *Reporter) ready() bool {
+	for i := range r.node.Status.Conditions {
+		if c := &r.node.Status.Conditions[i]; c.Type == v1.NodeReady {
+			return c.Status == v1.ConditionTrue
+		}
+	}
+	return false
 }
 
 func (r *Reporter) ref() client.Ref { return client.Ref{Table: "nodes", Name: r.NodeName} }

@@ -33,7 +33,7 @@ func main() {
 		}
 		wait(linger)
 	case "serve": // ADDRESS
-		http.ListenAndServe(args[1], nil)
+		http.ListenAndServe(args[1], http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	case "print":
 		for _, a := range args[1:] {
 			fmt.Println(a)

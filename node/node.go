@@ -1,0 +1,161 @@
+// Package node assembles the node agent: what runs the pods that are bound to one node, and tells the API how the node is.
+//
+// It decides nothing; it makes the parts, hands each what it needs and runs them together. The daemon calls it. When the API
+// is gone, pods keep running; when the container runtime is gone, the node says so and carries on when it is back. When the
+// agent ends, containers stay and the next agent adopts them.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	v1 "k8s.io/api/core/v1"
+
+	"proa/client"
+	"proa/node/cgroup"
+	"proa/node/cri"
+	"proa/node/probe"
+	"proa/node/run"
+	"proa/node/status"
+	"proa/node/volume"
+)
+
+// Config says what the node is. All fields are required unless said otherwise.
+type Config struct {
+	Name            string
+	Client          client.Client // acts as system:node:NAME
+	RuntimeEndpoint string        // unix:///run/containerd/containerd.sock
+	DataDir         string        // folders of pods are below it
+	LogDir          string        // optional: /var/log/pods
+	CgroupRoot      string        // optional: /kubepods; every node of a machine has its own
+	IPs             []string      // the node's addresses, the first is the main one
+	Port            int32         // of the node's HTTPS API, as status shows it
+	Version         string        // v1.36.3
+	ClusterDNS      []string
+	ClusterDomain   string
+	ResolvConf      string            // optional: the host's resolver configuration
+	Labels          map[string]string // optional
+	Taints          []v1.Taint        // optional: at registration
+	Reserved        v1.ResourceList   // optional: kept from pods
+	MaxPods         int64             // optional: 110
+	Log             *slog.Logger
+}
+
+// Agent is one node's agent.
+type Agent struct {
+	config  Config
+	runtime *cri.Client
+	cgroups *cgroup.Groups
+	events  *run.Events
+	volumes *volume.Volumes
+	probes  *probe.Probes
+	runner  *run.Runner
+	status  *status.Reporter
+}
+
+// New makes an agent; Run starts it.
+func New(config Config) (*Agent, error) {
+	if err := config.complete(); err != nil {
+		return nil, err
+	}
+	a := &Agent{config: config, cgroups: cgroup.New(config.CgroupRoot), events: run.NewEvents(config.Client, config.Name, config.Log)}
+	var err error
+	if a.runtime, err = cri.New(config.RuntimeEndpoint); err != nil {
+		return nil, err
+	}
+	machine := status.ReadMachine(config.DataDir)
+	settings := config.settings(machine, a.cgroups)
+	a.volumes, err = volume.New(volume.Config{
+		Root: settings.PodRoot, Client: config.Client, Allocatable: settings.Allocatable, Log: config.Log,
+		Image: func(ctx context.Context, p *v1.Pod, image string, policy v1.PullPolicy) (string, error) {
+			return a.runner.EnsureImage(ctx, p, "", image, policy)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.probes, err = probe.New(probe.Config{Exec: a.runtime.ExecSync, Event: a.events.Event, Log: config.Log}); err != nil {
+		return nil, err
+	}
+	a.runner = run.New(run.Config{
+		NodeName: config.Name, Client: config.Client, Runtime: a.runtime, Settings: settings, Cgroups: a.cgroups,
+		Volumes: a.volumes, Probes: a.probes, Events: a.events, Log: config.Log,
+	})
+	a.status = status.New(status.Config{
+		NodeName: config.Name, Client: config.Client, Runtime: a.runtime, IPs: config.IPs, Port: config.Port, Version: config.Version,
+		RootDir: config.DataDir, Labels: config.Labels, Taints: config.Taints, Reserved: config.Reserved, MaxPods: config.MaxPods, Log: config.Log,
+	})
+	return a, nil
+}
+
+// complete fills in the defaults and says what is missing.
+func (c *Config) complete() error {
+	required := map[string]bool{
+		"Name": c.Name == "", "Client": c.Client == nil, "RuntimeEndpoint": c.RuntimeEndpoint == "", "DataDir": c.DataDir == "",
+		"IPs": len(c.IPs) == 0, "Version": c.Version == "", "Log": c.Log == nil,
+	}
+	for name, missing := range required {
+		if missing {
+			return fmt.Errorf("configure node: %s is required", name)
+		}
+	}
+	if c.LogDir == "" {
+		c.LogDir = "/var/log/pods"
+	}
+	if c.CgroupRoot == "" {
+		c.CgroupRoot = "/kubepods"
+	}
+	return nil
+}
+
+func (c *Config) settings(machine status.Machine, cgroups *cgroup.Groups) *cri.Settings {
+	return &cri.Settings{
+		NodeName: c.Name, HostIPs: c.IPs, LogRoot: c.LogDir, PodRoot: filepath.Join(c.DataDir, "pods"), SeccompRoot: filepath.Join(c.DataDir, "seccomp"),
+		ClusterDNS: c.ClusterDNS, ClusterDomain: c.ClusterDomain, ResolvConf: c.ResolvConf, MemoryCapacity: machine.Memory,
+		Allocatable: status.Allocatable(machine, c.Reserved), CgroupParent: cgroups.Path,
+	}
+}
+
+// Runtime is the connection to the container runtime, for the node's HTTPS API.
+func (a *Agent) Runtime() *cri.Client { return a.runtime }
+
+// Pods finds and lists the pods of the node, for the node's HTTPS API.
+func (a *Agent) Pods() *run.Runner { return a.runner }
+
+// Poke has the node's status looked at now, as when images were imported.
+func (a *Agent) Poke() { a.status.Poke() }
+
+// Run works until ctx ends, or a part fails for good, and leaves the containers running.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := a.cgroups.Prepare(); err != nil {
+		return err
+	}
+	parts := []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"events", a.events.Run},
+		{"status", a.status.Run},
+		{"volumes", a.volumes.Run},
+		{"probes", a.probes.Run},
+		{"pods", a.runner.Run},
+	}
+	errs := make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i, part := range parts {
+		wg.Go(func() {
+			if err := part.run(ctx); err != nil && ctx.Err() == nil {
+				errs[i] = fmt.Errorf("run %s: %w", part.name, err)
+			}
+			cancel()
+		})
+	}
+	wg.Wait()
+	return errors.Join(append(errs, a.runtime.Close())...)
+}
