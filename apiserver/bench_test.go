@@ -52,10 +52,10 @@ func BenchmarkCreatePod(b *testing.B) {
 
 func BenchmarkGetPod(b *testing.B) {
 	p := newPlace(b)
-	p.serve("POST", "/api/v1/namespaces/default/pods", "application/json", protobufType, strings.Replace(benchPod, "generateName", "name", 1))
+	p.serve("POST", "/api/v1/namespaces/default/pods", "application/json", protobufType, strings.Replace(benchPod, `"web-5d4f8c7b9-"`, `"a","name":"a"`, 1))
 	b.ReportAllocs()
 	for b.Loop() {
-		p.serve("GET", "/api/v1/namespaces/default/pods/web-5d4f8c7b9-", "", protobufType, "")
+		p.serve("GET", "/api/v1/namespaces/default/pods/a", "", protobufType, "")
 	}
 }
 

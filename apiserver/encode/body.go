@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -120,9 +121,18 @@ func (t oneType) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
 		return t.obj, nil
 	}
 	if gvk.GroupVersion() == t.gvk.GroupVersion() {
-		return nil, fmt.Errorf("converting (%s.%s) to (%s.%s): unknown conversion", gvk.Version, gvk.Kind, t.gvk.Version, t.gvk.Kind)
+		return nil, fmt.Errorf("converting (%s.%s) to (%s.%s): unknown conversion", gvk.Version, gvk.Kind, packageOf(t.gvk.Group), t.gvk.Kind)
 	}
 	return nil, runtime.NewNotRegisteredErrForKind("proa", gvk)
+}
+
+// packageOf is how upstream's messages call a group.
+func packageOf(group string) string {
+	if group == "" {
+		return "core"
+	}
+	name, _, _ := strings.Cut(group, ".")
+	return name
 }
 
 func (t oneType) ObjectKinds(runtime.Object) ([]schema.GroupVersionKind, bool, error) {

@@ -4,14 +4,16 @@ import (
 	"context"
 	"net/http"
 
+	"proa/apiserver/auth"
 	"proa/kinds/resource"
 )
 
-// Answer computes the answer of a virtual kind, such as a review, from the object that was sent, which it may change.
-type Answer func(ctx context.Context, q Request, obj resource.Object) (resource.Object, error)
+// Answer computes the answer of a virtual kind, such as a review, from the object that was sent, which it may change. u is
+// who asks; namespace is empty for kinds without.
+type Answer func(ctx context.Context, u auth.User, namespace string, obj resource.Object) (resource.Object, error)
 
 func (v *Verbs) findAnswer(c *call) (handler, error) {
-	if v.Virtual[c.Version.Resource.Table()] == nil {
+	if v.Answer == nil {
 		return nil, nil
 	}
 	if c.Verb != "create" || c.Name != "" {
@@ -22,11 +24,10 @@ func (v *Verbs) findAnswer(c *call) (handler, error) {
 
 // Ask answers an object of a virtual kind.
 func (v *Verbs) Ask(ctx context.Context, q Request, obj resource.Object) (resource.Object, error) {
-	answer := v.Virtual[q.Version.Resource.Table()]
-	if answer == nil {
+	if v.Answer == nil {
 		return nil, notFound(&q)
 	}
-	out, err := answer(ctx, q, obj)
+	out, err := v.Answer(ctx, q.User, q.Namespace, obj)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"proa/apiserver/admit"
 	"proa/apiserver/chain"
 	"proa/kinds/resource"
 )
@@ -28,7 +29,14 @@ func (v *Verbs) findDoor(c *call, info *chain.Info) (handler, error) {
 	r := c.Version.Resource
 	name := r.Table() + "/" + info.Subresource
 	if door := v.Doors[name]; door != nil {
-		return func(_ *Verbs, w http.ResponseWriter, c *call) error {
+		return func(v *Verbs, w http.ResponseWriter, c *call) error {
+			a := v.attributes(&c.Request, admit.Connect, nil, nil, v.Store.Snapshot(), false)
+			if err := v.Admission.Admit(c.raw.Context(), a); err != nil {
+				return err
+			}
+			if err := v.Admission.Validate(c.raw.Context(), a); err != nil {
+				return err
+			}
 			door(w, c.raw, c.Request)
 			return nil
 		}, nil

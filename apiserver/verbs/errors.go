@@ -1,6 +1,7 @@
 package verbs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,16 +35,20 @@ func translate(err error, q *Request) error {
 		return apierrors.NewConflict(q.groupResource(), q.Name, errors.New(modified))
 	case errors.Is(err, store.ErrCompacted):
 		return apierrors.NewResourceExpired(expiredList)
-	case errors.Is(err, store.ErrClosed):
-		return apierrors.NewServiceUnavailable("the store accepts no writes: " + err.Error())
 	}
-	return err
+	return Translate(err)
 }
 
 // Translate is translate for callers that know no request: what a store refuses without a word about an object.
 func Translate(err error) error {
-	if errors.Is(err, store.ErrClosed) {
+	var status apierrors.APIStatus
+	switch {
+	case err == nil || errors.As(err, &status):
+		return err
+	case errors.Is(err, store.ErrClosed):
 		return apierrors.NewServiceUnavailable("the store accepts no writes: " + err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return apierrors.NewTimeoutError("request did not complete within requested timeout - "+err.Error(), 0)
 	}
 	return err
 }
@@ -69,7 +74,5 @@ func uidMismatch(q *Request, want, have types.UID) error {
 }
 
 func methodNotAllowed(gr schema.GroupResource, verb string) error {
-	err := apierrors.NewMethodNotSupported(gr, verb)
-	err.ErrStatus.Code = http.StatusMethodNotAllowed
-	return err
+	return apierrors.NewGenericServerResponse(http.StatusMethodNotAllowed, verb, gr, "", "", 0, false)
 }

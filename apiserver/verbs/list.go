@@ -37,6 +37,12 @@ func (v *Verbs) page(out *encode.List, snap store.Snapshot, q *Request, pick *se
 	if pick.all() && limit == 0 {
 		out.Items = make([]*store.Item, 0, snap.Len(table, q.Namespace))
 	}
+	if pick.name != "" && after == (store.Key{}) && (q.Namespace != "" || !q.Version.Resource.Namespaced) {
+		if item := snap.Get(store.Key{Table: table, Namespace: q.Namespace, Name: pick.name}); item != nil && pick.matches(item) {
+			out.Items = append(out.Items, item)
+		}
+		return
+	}
 	passed := 0
 	for item := range snap.List(table, q.Namespace, after) {
 		if limit > 0 && len(out.Items) == limit {

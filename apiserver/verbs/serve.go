@@ -27,7 +27,10 @@ var handlers = map[string]func(*Verbs, http.ResponseWriter, *call) error{
 // Serve answers a request about a resource. It returns false, and writes nothing, when no resource has that name.
 func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) bool {
 	version := encode.VersionOf(v.Kinds, schema.GroupVersionResource{Group: info.Group, Version: info.Version, Resource: info.Resource})
-	if version == nil || !rightScope(version.Resource, info) {
+	if version == nil {
+		return v.serveLegacyBinding(w, r, info)
+	}
+	if !rightScope(version.Resource, info) {
 		return false
 	}
 	user, _ := auth.UserFrom(r.Context())
@@ -58,7 +61,7 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 // rightScope refuses a cluster's resource under a namespace, and single objects of a namespace without one.
 func rightScope(r *resource.Resource, info *chain.Info) bool {
 	if r.Namespaced {
-		return info.Namespace != "" || len(info.Parts) == 1 && info.Verb != "update" && info.Verb != "patch"
+		return info.Namespace != "" || len(info.Parts) == 1
 	}
 	return info.Namespace == "" || r.Table() == "namespaces" && info.Resource == "namespaces" && info.Name == info.Namespace
 }
@@ -76,6 +79,9 @@ func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
 	}
 	if r.Virtual {
 		return v.findAnswer(c)
+	}
+	if r.Namespaced && info.Namespace == "" && info.Verb != "list" && info.Verb != "watch" {
+		return nil, methodNotAllowed(c.groupResource(), info.Verb) // across namespaces there is only reading
 	}
 	verbs := r.Verbs
 	if verbs == nil {
