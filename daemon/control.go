@@ -20,10 +20,8 @@ import (
 	"proa/apiserver/discovery"
 	"proa/apiserver/encode"
 	"proa/apiserver/stream"
-	"proa/apiserver/verbs"
 	"proa/client"
 	"proa/kinds"
-	"proa/kinds/resource"
 	"proa/ops/pki"
 	"proa/store"
 	"proa/store/pebblelog"
@@ -89,42 +87,12 @@ func (c *control) openAPI() error {
 	}
 	c.api, err = apiserver.New(apiserver.Config{
 		Store: c.store, Kinds: c.kinds, Scheme: scheme, Authenticator: authenticator, Authorizer: c.access,
-		Admission: steps, Tokens: c.tokens, Virtual: virtual(reviews), Doors: doors(streams), Paths: c.paths(scheme),
+		Admission: steps, Tokens: c.tokens, Answer: reviews.Answer, Streams: streams, Paths: c.paths(scheme),
 	})
 	return err
 }
 
 func (c *control) issuer() string { return "https://kubernetes.default.svc." + c.cfg.Domain }
-
-// virtual lists the kinds that are answered, not stored.
-func virtual(reviews *auth.Reviews) map[string]verbs.Answer {
-	answer := func(ctx context.Context, q verbs.Request, obj resource.Object) (resource.Object, error) {
-		return reviews.Answer(ctx, q.User, q.Namespace, obj)
-	}
-	answers := map[string]verbs.Answer{}
-	for _, table := range []string{
-		"tokenreviews.authentication.k8s.io", "selfsubjectreviews.authentication.k8s.io",
-		"subjectaccessreviews.authorization.k8s.io", "localsubjectaccessreviews.authorization.k8s.io",
-		"selfsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io",
-	} {
-		answers[table] = answer
-	}
-	return answers
-}
-
-// doors lists the subresources that are connections.
-func doors(streams *stream.Streams) map[string]verbs.Door {
-	door := func(w http.ResponseWriter, r *http.Request, q verbs.Request) {
-		streams.Serve(w, r, stream.Target{
-			User: q.User, Verb: q.Verb, Resource: q.Version.Resource.Name,
-			Namespace: q.Namespace, Name: q.Name, Subresource: q.Subresource,
-		})
-	}
-	return map[string]verbs.Door{
-		"pods/exec": door, "pods/attach": door, "pods/portforward": door, "pods/log": door,
-		"pods/proxy": door, "services/proxy": door, "nodes/proxy": door,
-	}
-}
 
 // listenTLS opens the API's port. The listener is bound before anything is served, so that a taken port is reported first.
 func (c *control) listenTLS() error {

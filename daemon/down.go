@@ -30,7 +30,7 @@ func Down(ctx context.Context, cfg *Config, grace time.Duration, say func(string
 	if pid != 0 {
 		say(fmt.Sprintf("stopped process %d", pid))
 	}
-	r, err := criRuntime(cfg)
+	r, err := bundledRuntime(cfg)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func Uninstall(ctx context.Context, cfg *Config, say func(string)) error {
 	if err := Down(ctx, cfg, 0, say); err != nil {
 		return err
 	}
-	r, err := criRuntime(cfg)
+	r, err := bundledRuntime(cfg)
 	if err != nil {
 		return err
 	}

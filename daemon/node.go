@@ -4,18 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
+	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"proa/apiserver/discovery"
+	"proa/client"
+	"proa/node"
 	"proa/node/cri"
 	"proa/node/image"
 	"proa/node/runtime"
 )
 
-// criRuntime describes the bundled containerd of a node.
-func criRuntime(cfg *Config) (*runtime.Runtime, error) {
+// containers is the node's container runtime: the bundled containerd, or one that was there already.
+type containers struct {
+	cfg      *Config
+	bundled  *runtime.Runtime // nil when the runtime is another's
+	endpoint string
+	started  chan error // the outcome of start
+}
+
+// bundledRuntime describes the bundled containerd of a node.
+func bundledRuntime(cfg *Config) (*runtime.Runtime, error) {
 	return runtime.New(runtime.Config{
 		BundleDir: cfg.BundleDir, DataDir: filepath.Join(cfg.DataDir, "containerd"), StateDir: filepath.Join(cfg.RunDir, "containerd"),
 		CNIBinDir: cfg.BundleDir, CNIConfDir: cniConfDir(cfg), SandboxImage: cfg.SandboxImage,
@@ -23,14 +37,113 @@ func criRuntime(cfg *Config) (*runtime.Runtime, error) {
 	})
 }
 
+// startContainers begins to start the runtime and does not wait: the control plane starts meanwhile.
+func startContainers(ctx context.Context, cfg *Config) (*containers, error) {
+	c := &containers{cfg: cfg, endpoint: cfg.CRIEndpoint, started: make(chan error, 1)}
+	if c.endpoint != "" {
+		c.started <- nil
+		return c, nil
+	}
+	var err error
+	if c.bundled, err = bundledRuntime(cfg); err != nil {
+		return nil, err
+	}
+	c.endpoint = "unix://" + c.bundled.Socket()
+	go func() {
+		begin := time.Now()
+		err := c.bundled.Start(ctx)
+		if err == nil {
+			err = c.sandboxImage(ctx)
+		}
+		cfg.Progress("container runtime ready", time.Since(begin))
+		c.started <- err
+	}()
+	return c, nil
+}
+
+// sandboxImage makes the image that every pod's sandbox is of.
+func (c *containers) sandboxImage(ctx context.Context) error {
+	images, err := imagesOf(c.cfg, c.bundled.Socket())
+	if err != nil {
+		return err
+	}
+	return images.EnsurePause(ctx)
+}
+
+// startNode starts the node's parts beside whatever api talks to, and returns when the node is Ready.
+func startNode(ctx context.Context, cfg *Config, plane *dataPlane, runtime *containers, api client.Client, serve nodeServer, parts *group) error {
+	if err := plane.start(ctx, api, parts); err != nil {
+		return err
+	}
+	if err := <-runtime.started; err != nil {
+		return err
+	}
+	if runtime.bundled != nil {
+		parts.add("container runtime", runtime.bundled.Run)
+	}
+	agent, err := node.New(node.Config{
+		Name: cfg.NodeName, Client: api, RuntimeEndpoint: runtime.endpoint, DataDir: cfg.DataDir, LogDir: logRoot(cfg),
+		CgroupRoot: cgroupRoot(cfg), IPs: []string{cfg.nodeIP().String()}, Port: int32(cfg.NodePort),
+		Version: discovery.VersionInfo("", "").GitVersion, ClusterDNS: []string{cfg.dnsServiceIP().String()}, ClusterDomain: cfg.Domain,
+		ResolvConf: "/etc/resolv.conf", Log: cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	parts.add("node", agent.Run)
+	if err := serve(agent, parts); err != nil {
+		return err
+	}
+	return waitNode(ctx, cfg.NodeName, api, parts)
+}
+
+// nodeServer starts the node's own HTTPS API.
+type nodeServer func(*node.Agent, *group) error
+
+// waitNode returns when the node says that it is ready, or when a part ends first.
+func waitNode(ctx context.Context, name string, api client.Client, parts *group) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		if err := parts.wait(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	for {
+		view := api.View()
+		if n, ok := client.Get[*v1.Node](view, "nodes", "", name); ok && isReady(n) {
+			return nil
+		}
+		w, err := api.Watch("nodes", view)
+		if err == nil {
+			_, err = w.Next(ctx)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("wait for the node: %w", err), context.Cause(ctx))
+		}
+	}
+}
+
+func isReady(n *v1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == v1.NodeReady {
+			return c.Status == v1.ConditionTrue
+		}
+	}
+	return false
+}
+
 // Images opens the image store of the node whose data directory this is. The node must be running.
 func Images(_ context.Context, cfg *Config) (*image.Store, error) {
 	if err := cfg.Default(); err != nil {
 		return nil, err
 	}
-	r, err := criRuntime(cfg)
+	r, err := bundledRuntime(cfg)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(r.Socket()); err != nil {
+		return nil, fmt.Errorf("the node in %s does not run: proa up --detach starts it", cfg.DataDir)
 	}
 	return imagesOf(cfg, r.Socket())
 }

@@ -10,33 +10,60 @@ import (
 
 	"proa/apiserver/admit"
 	"proa/client"
-	"proa/controllers/deployment"
-	"proa/controllers/endpoints"
-	"proa/controllers/endpointslice"
-	"proa/controllers/namespace"
-	"proa/controllers/replicaset"
-	"proa/controllers/rootca"
-	"proa/controllers/serviceaccount"
+	"proa/controllers"
 	"proa/reconcile"
 	"proa/scheduler/loop"
 )
 
 // Server runs the control plane alone until ctx ends. ready is called when the API is.
 func Server(ctx context.Context, cfg *Config, ready func()) error {
-	return run(ctx, cfg, ready, nil)
+	return run(ctx, cfg, func(ctx context.Context, parts *group) (func() error, error) {
+		plane, err := newDataPlane(cfg)
+		if err != nil {
+			return nil, err
+		}
+		if err := plane.link(); err != nil {
+			return nil, err
+		}
+		c, err := startControl(ctx, cfg, parts)
+		if err != nil {
+			return nil, err
+		}
+		ready()
+		return c.close, nil
+	})
 }
 
 // Up runs the control plane and a node in this process until ctx ends. ready is called when the node is Ready. Containers
 // go on when it ends; Down stops them too.
 func Up(ctx context.Context, cfg *Config, ready func()) error {
-	return run(ctx, cfg, ready, startNode)
+	return run(ctx, cfg, func(ctx context.Context, parts *group) (func() error, error) {
+		runtime, err := startContainers(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		plane, err := newDataPlane(cfg)
+		if err != nil {
+			return nil, err
+		}
+		if err := plane.link(); err != nil {
+			return nil, err
+		}
+		c, err := startControl(ctx, cfg, parts)
+		if err != nil {
+			return nil, err
+		}
+		api := c.as("system:node:"+cfg.NodeName, "system:nodes")
+		if err := startNode(ctx, cfg, plane, runtime, api, c.serveNode, parts); err != nil {
+			return c.close, err
+		}
+		ready()
+		return c.close, nil
+	})
 }
 
-// starter starts further parts beside a control plane and returns when they are ready.
-type starter func(context.Context, *control, *group) error
-
-// run starts the parts in order, waits, and stops them in reverse.
-func run(ctx context.Context, cfg *Config, ready func(), more starter) (err error) {
+// run holds the lock while the parts that start adds run, and stops them in reverse. close, if not nil, comes last.
+func run(ctx context.Context, cfg *Config, start func(context.Context, *group) (close func() error, err error)) (err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
@@ -46,18 +73,15 @@ func run(ctx context.Context, cfg *Config, ready func(), more starter) (err erro
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	parts := newGroup(cfg.Log)
-	c, err := startControl(ctx, cfg, parts)
-	if err != nil {
-		return errors.Join(err, parts.stop())
+	close, err := start(ctx, parts)
+	if err == nil {
+		err = parts.wait(ctx)
 	}
-	defer func() { err = errors.Join(err, parts.stop(), c.close()) }()
-	if more != nil {
-		if err := more(ctx, c, parts); err != nil {
-			return err
-		}
+	err = errors.Join(err, parts.stop())
+	if close != nil {
+		err = errors.Join(err, close())
 	}
-	ready()
-	return parts.wait(ctx)
+	return err
 }
 
 // startControl starts the control plane and returns when the API is ready.
@@ -73,7 +97,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	host, err := reconcile.New(reconcile.Config{
 		Client: func(identity string) client.Client { return c.as(identity, groupsOf(identity)...) },
 		Kinds:  c.kinds, Log: cfg.Log,
-	}, c.controllers()...)
+	}, controllers.All(controllers.Config{Kinds: c.kinds, RootCA: c.keys.CA()})...)
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -87,19 +111,6 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	scheduler := loop.New(loop.Config{Client: c.as(loop.Identity), Kinds: c.kinds, Log: cfg.Log})
 	parts.add("scheduler", scheduler.Run)
 	return c, nil
-}
-
-// controllers lists the controllers of a cluster.
-func (c *control) controllers() []reconcile.Controller {
-	return []reconcile.Controller{
-		namespace.New(c.kinds),
-		serviceaccount.New(),
-		rootca.New(c.keys.CA()),
-		deployment.New(),
-		replicaset.New(),
-		endpointslice.New(),
-		endpoints.New(),
-	}
 }
 
 // admission lists the steps that every write passes.

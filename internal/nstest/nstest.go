@@ -2,7 +2,9 @@
 package nstest
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"testing"
@@ -50,5 +52,27 @@ func Do(t testing.TB, ns netns.NsHandle, f func()) {
 	}()
 	if err := <-done; err != nil {
 		t.Fatalf("enter network namespace: %v", err)
+	}
+}
+
+// Dialer makes connections from inside the namespace.
+func Dialer(ns netns.NsHandle) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		type result struct {
+			conn net.Conn
+			err  error
+		}
+		done := make(chan result, 1)
+		go func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with the namespace it is in
+			if err := netns.Set(ns); err != nil {
+				done <- result{nil, err}
+				return
+			}
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+			done <- result{conn, err}
+		}()
+		r := <-done
+		return r.conn, r.err
 	}
 }

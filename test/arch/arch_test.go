@@ -32,6 +32,7 @@ var rules = []rule{
 	{"apiserver/...", []string{"kinds/...", "store", "internal/...", "apiserver/..."}, "how objects are served knows neither who acts on them nor where they run"},
 	{"client/...", []string{"client", "kinds/...", "internal/..."}, "how everyone talks; the in-process implementation is handed in"},
 	{"reconcile/...", []string{"reconcile/...", "kinds/...", "client/...", "internal/..."}, "the host knows clients, not servers"},
+	{"controllers", []string{"controllers/...", "kinds/...", "client", "reconcile/..."}, "the list of all controllers"},
 	{"controllers/...", []string{"kinds/...", "client", "reconcile/...", "internal/..."}, "controllers meet in the API, never in each other"},
 	{"scheduler/loop", []string{"scheduler", "scheduler/filter", "scheduler/state", "kinds/...", "client", "reconcile", "internal/..."}, "the part of the scheduler that acts"},
 	{"scheduler/...", []string{"scheduler/...", "kinds/...", "internal/..."}, "pure: no client, no clock"},

@@ -1,3 +1,0 @@
-package daemon
-import "context"
-func startNode(ctx context.Context, c *control, g *group) error { return nil }
