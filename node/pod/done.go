@@ -88,7 +88,11 @@ func (m *Machine) imageDone(e Done) {
 	}
 	f := asFailure(e.Err, ErrImagePull)
 	mem.failure = f
-	m.failed(&mem.pull, pullLimits())
+	l := runtimeLimits()
+	if f.Reason == ErrImagePull {
+		l = pullLimits() // spares the registry
+	}
+	m.failed(&mem.pull, l)
 	m.record(e.Action.Container, v1.EventTypeWarning, "Failed", "Error: "+f.Reason)
 }
 

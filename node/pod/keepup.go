@@ -143,7 +143,7 @@ func (m *Machine) start(c *v1.Container) {
 	if sandbox == nil || !m.volumesReady || m.stale {
 		return
 	}
-	if newest := m.newest(c.Name); newest.Exited() {
+	if newest := m.current(c.Name); newest.Exited() {
 		mem.crash.next(crashLimits(), newest.FinishedAt, m.now)
 	}
 	m.emit(Action{Verb: StartContainer, Container: c.Name, ID: sandbox.ID, Attempt: m.nextAttempt(c.Name), Image: mem.image})
@@ -162,9 +162,9 @@ func (m *Machine) nextAttempt(name string) int {
 
 // backsOff says whether a crashed container has to wait before it starts again.
 func (m *Machine) backsOff(c *v1.Container, mem *memory) bool {
-	newest := m.newest(c.Name)
+	newest := m.current(c.Name)
 	if !newest.Exited() {
-		return false
+		return false // also when it died with its sandbox: that was not its fault
 	}
 	until := mem.crash.until(crashLimits(), newest.FinishedAt)
 	if !m.now.Before(until) {

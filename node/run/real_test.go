@@ -8,7 +8,9 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"proa/client"
 	"proa/node/pod"
 )
 
@@ -32,6 +34,9 @@ func TestNode(t *testing.T) {
 		{"a failed liveness probe restarts", liveness},
 		{"a shortened grace period hurries", shortened},
 		{"security", security},
+		{"a sandbox that dies is replaced", sandboxDies},
+		{"the runtime restarts", runtimeRestarts},
+		{"an ephemeral container joins", ephemeral},
 		{"an agent restarts", agentRestarts},
 		{"a pod vanishes while the agent is away", vanishes},
 	} {
@@ -257,6 +262,67 @@ func security(t *testing.T, c *cluster) {
 	})
 	if got := p.Status.ContainerStatuses[0].State.Waiting.Message; !strings.HasPrefix(got, "container has runAsNonRoot and image will run as root") {
 		t.Errorf("message is %q", got)
+	}
+}
+
+func sandboxDies(t *testing.T, c *cluster) {
+	c.create("boxed", []string{"wait"})
+	before := c.waitReady("boxed")
+	served, ok := c.runner.Pod("default", "boxed")
+	if !ok || served.SandboxID == "" || len(served.Containers) != 1 || !served.Containers[0].Running {
+		t.Fatalf("the pod is served as %+v", served)
+	}
+	if _, err := c.runtime.Containers.StopPodSandbox(t.Context(), &runtimeapi.StopPodSandboxRequest{PodSandboxId: served.SandboxID}); err != nil {
+		t.Fatal(err)
+	}
+	after := c.wait("boxed", "restarted", func(p *v1.Pod) bool {
+		s := p.Status.ContainerStatuses[0]
+		return s.RestartCount > 0 && s.State.Running != nil && s.Ready
+	})
+	if after.Status.ContainerStatuses[0].ContainerID == before.Status.ContainerStatuses[0].ContainerID {
+		t.Errorf("the container is the same: %+v", after.Status)
+	}
+	c.waitEvent("boxed", "SandboxChanged: Pod sandbox changed, it will be killed and re-created.")
+}
+
+func runtimeRestarts(t *testing.T, c *cluster) {
+	c.create("lasting", []string{"wait"})
+	c.create("leaving", []string{"wait"})
+	before := c.waitReady("lasting")
+	c.waitReady("leaving")
+	if err := c.runtime.Runtime.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.delete("leaving", 30)
+	c.create("coming", []string{"wait"})
+	if err := c.runtime.Runtime.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.waitGone("leaving")
+	c.waitReady("coming")
+	if b, a := before.Status.ContainerStatuses[0], c.pod("lasting").Status.ContainerStatuses[0]; a.ContainerID != b.ContainerID || a.RestartCount != 0 || !a.Ready {
+		t.Errorf("container was %+v, is %+v", b, a)
+	}
+	// Events flow again: nothing else tells of an exit this soon.
+	c.create("ending", []string{"exit", "0"}, never)
+	c.waitPhase("ending", v1.PodSucceeded)
+}
+
+func ephemeral(t *testing.T, c *cluster) {
+	c.create("debugged", []string{"wait"})
+	p := c.waitReady("debugged").DeepCopy()
+	p.Spec.EphemeralContainers = []v1.EphemeralContainer{{
+		EphemeralContainerCommon: v1.EphemeralContainerCommon{Name: "debug", Image: toolImage, Args: []string{"print", "hello"}}, TargetContainerName: "main",
+	}}
+	if _, err := c.client.Update(t.Context(), client.RefOf("pods", p), "ephemeralcontainers", p, metav1.UpdateOptions{}); err != nil {
+		t.Skipf("the fake API has no ephemeral containers: %v", err)
+	}
+	p = c.wait("debugged", "debugged", func(p *v1.Pod) bool {
+		s := p.Status.EphemeralContainerStatuses
+		return len(s) == 1 && s[0].State.Terminated != nil
+	})
+	if c.log(p, "debug") != "hello\n" || condition(p, v1.PodReady) != v1.ConditionTrue {
+		t.Errorf("status is %+v", p.Status)
 	}
 }
 
