@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ type cluster struct {
 	t     *testing.T
 	store store.Store
 	admin client.Client
+	roles auth.Authorizer
 
 	mu      sync.Mutex
 	refused []error
@@ -39,6 +41,7 @@ func newCluster(t *testing.T) *cluster {
 	table := kinds.Builtin()
 	c := &cluster{t: t, store: storetest.New(t, encode.Decoder(table))}
 	access := auth.NewAccess(c.store)
+	c.roles = access
 	server, err := apiserver.New(apiserver.Config{
 		Store: c.store, Kinds: table, Scheme: kinds.NewScheme(), Authenticator: auth.First(), Authorizer: access,
 	})
@@ -108,10 +111,9 @@ func (c *cluster) update(table, namespace, name string, change func(client.Objec
 	}
 }
 
-func (c *cluster) delete(table, namespace, name string) {
+func (c *cluster) delete(table, namespace, name string, policy metav1.DeletionPropagation) {
 	c.t.Helper()
-	background := metav1.DeletePropagationBackground
-	err := c.admin.Delete(c.t.Context(), client.Ref{Table: table, Namespace: namespace, Name: name}, metav1.DeleteOptions{PropagationPolicy: &background})
+	err := c.admin.Delete(c.t.Context(), client.Ref{Table: table, Namespace: namespace, Name: name}, metav1.DeleteOptions{PropagationPolicy: &policy})
 	if err != nil {
 		c.t.Fatalf("delete %s %s: %v", table, name, err)
 	}
@@ -241,12 +243,23 @@ func TestControllersOnTheRealAPI(t *testing.T) {
 	}
 	c.wait("events", func(view client.View) bool { return count(view, "events", "shop") > 0 })
 
-	c.delete("deployments.apps", "shop", "web")
+	c.delete("deployments.apps", "shop", "web", metav1.DeletePropagationOrphan)
+	c.wait("the deployment to go and leave its replica sets", func(view client.View) bool {
+		for rs := range view.List("replicasets.apps", "shop") {
+			if len(rs.GetOwnerReferences()) > 0 {
+				return false
+			}
+		}
+		return count(view, "deployments.apps", "shop") == 0 && count(view, "replicasets.apps", "shop") == 2
+	})
+	for rs := range c.admin.View().List("replicasets.apps", "shop") {
+		c.delete("replicasets.apps", "shop", rs.GetName(), metav1.DeletePropagationForeground)
+	}
 	c.wait("its pods to go", func(view client.View) bool {
 		return count(view, "pods", "shop") == 0 && count(view, "replicasets.apps", "shop") == 0
 	})
 
-	c.delete("namespaces", "", "shop")
+	c.delete("namespaces", "", "shop", metav1.DeletePropagationBackground)
 	c.wait("the namespace to go", func(view client.View) bool {
 		return view.Get(client.Ref{Table: "namespaces", Name: "shop"}) == nil
 	})
@@ -254,5 +267,45 @@ func TestControllersOnTheRealAPI(t *testing.T) {
 	defer c.mu.Unlock()
 	for _, err := range c.refused {
 		t.Errorf("a controller met: %v", err)
+	}
+}
+
+// The roles that a cluster starts with allow what controllers do only when something is wrong, too.
+func TestRolesAllowWhatControllersDo(t *testing.T) {
+	c := newCluster(t)
+	for _, do := range []struct{ account, verbs, group, resource, sub string }{
+		{"node-controller", "update", "", "nodes", ""},
+		{"node-controller", "update", "", "nodes", "status"},
+		{"node-controller", "update patch", "", "pods", "status"},
+		{"node-controller", "delete", "", "pods", ""},
+		{"node-controller", "create patch", "", "events", ""},
+		{"pod-garbage-collector", "get", "", "nodes", ""},
+		{"pod-garbage-collector", "delete", "", "pods", ""},
+		{"pod-garbage-collector", "patch", "", "pods", "status"},
+		{"generic-garbage-collector", "get patch delete", "apps", "replicasets", ""},
+		{"generic-garbage-collector", "create patch", "", "events", ""},
+		{"namespace-controller", "update", "", "namespaces", "status"},
+		{"namespace-controller", "update", "", "namespaces", "finalize"},
+		{"namespace-controller", "delete", "rbac.authorization.k8s.io", "roles", ""},
+		{"root-ca-cert-publisher", "create update", "", "configmaps", ""},
+		{"service-account-controller", "create", "", "serviceaccounts", ""},
+		{"endpoint-controller", "create update delete", "", "endpoints", ""},
+		{"endpointslice-controller", "create update delete", "discovery.k8s.io", "endpointslices", ""},
+		{"replicaset-controller", "create delete patch", "", "pods", ""},
+		{"replicaset-controller", "get", "apps", "replicasets", ""},
+		{"replicaset-controller", "update", "apps", "replicasets", "status"},
+		{"deployment-controller", "get", "apps", "deployments", ""},
+		{"deployment-controller", "update", "apps", "deployments", "status"},
+		{"deployment-controller", "create update patch delete", "apps", "replicasets", ""},
+	} {
+		for verb := range strings.FieldsSeq(do.verbs) {
+			allowed, reason, err := c.roles.Authorize(t.Context(), auth.Attributes{
+				User: auth.User{Name: "system:serviceaccount:kube-system:" + do.account, Groups: []string{"system:authenticated"}},
+				Verb: verb, APIGroup: do.group, Resource: do.resource, Subresource: do.sub, Namespace: "shop", Name: "x", IsResourceRequest: true,
+			})
+			if !allowed || err != nil {
+				t.Errorf("%s may not %s %s/%s: %s %v", do.account, verb, do.resource, do.sub, reason, err)
+			}
+		}
 	}
 }

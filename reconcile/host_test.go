@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,10 +176,10 @@ func TestErrorsComeBackWithGrowingDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
 		begin := time.Now()
-		fail := true
+		var healed atomic.Bool
 		r.start(t, configMaps(func(_ context.Context, req reconcile.Request) (reconcile.Result, error) {
 			r.note("%v", time.Since(begin))
-			if fail {
+			if !healed.Load() {
 				return reconcile.Result{}, errors.New("no")
 			}
 			return reconcile.Result{}, nil
@@ -196,7 +197,7 @@ func TestErrorsComeBackWithGrowingDelay(t *testing.T) {
 		if b-a != 1000*time.Second {
 			t.Errorf("longest delay is %v, want 1000s", b-a)
 		}
-		fail = false
+		healed.Store(true)
 		time.Sleep(time.Hour)
 		r.take()
 		time.Sleep(24 * time.Hour)
@@ -368,9 +369,9 @@ func TestNewRefuses(t *testing.T) {
 func TestConflictIsRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		tries := 0
+		var tries atomic.Int32
 		r.start(t, configMaps(func(context.Context, reconcile.Request) (reconcile.Result, error) {
-			if tries++; tries == 1 {
+			if tries.Add(1) == 1 {
 				return reconcile.Result{}, apierrors.NewConflict(corev1.Resource("configmaps"), "one", errors.New("late"))
 			}
 			r.note("done")
