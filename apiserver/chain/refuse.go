@@ -2,7 +2,7 @@ package chain
 
 import (
 	"net/http"
-	"slices"
+	"net/url"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,7 +23,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 func parsed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info, err := ParseInfo(r)
-		if err == nil && info.IsResource && !wholePath(r) {
+		if err == nil && info.IsResource && !wholePath(r, info) {
 			http.NotFound(w, r)
 			return
 		}
@@ -36,12 +36,17 @@ func parsed(next http.Handler) http.Handler {
 }
 
 // wholePath refuses paths that two readers could read in two ways: segments that are empty, "." or "..", and slashes
-// or percent signs inside a segment that were escaped.
-func wholePath(r *http.Request) bool {
-	p := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if slices.ContainsFunc(strings.Split(p, "/"), func(s string) bool { return s == "" || s == "." || s == ".." }) {
-		return false
+// inside a segment that were escaped. What follows .../proxy is another server's path and is its affair.
+func wholePath(r *http.Request, info *Info) bool {
+	escaped := strings.TrimSuffix(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	for segment := range strings.SplitSeq(escaped, "/") {
+		plain, err := url.PathUnescape(segment)
+		if err != nil || plain == "" || plain == "." || plain == ".." || strings.ContainsAny(plain, "/\x00") {
+			return false
+		}
+		if plain == "proxy" && info.Subresource == "proxy" {
+			return true
+		}
 	}
-	escaped := strings.ToLower(r.URL.EscapedPath())
-	return !strings.Contains(escaped, "%2f") && !strings.ContainsRune(r.URL.Path, 0)
+	return true
 }
