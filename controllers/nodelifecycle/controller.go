@@ -28,7 +28,7 @@ const (
 
 // New makes the controller.
 func New() reconcile.Controller {
-	c := &controller{beats: newHeartbeats()}
+	c := &controller{beats: newHeartbeats(), pace: newPace()}
 	return reconcile.Controller{
 		Name:     "nodelifecycle",
 		Identity: "system:serviceaccount:kube-system:node-controller",
@@ -46,7 +46,10 @@ func New() reconcile.Controller {
 	}
 }
 
-type controller struct{ beats *heartbeats }
+type controller struct {
+	beats *heartbeats
+	pace  *pace
+}
 
 // keysOfNode are the node itself, and all unready ones when one becomes ready or unready: what is done about them depends
 // on whether any is ready.
@@ -104,17 +107,39 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 			return reconcile.Result{}, err
 		}
 	}
-	if next, changed := taints(node, allLost(req.View), req.Now); changed {
-		marked := node.DeepCopy()
-		marked.Spec.Taints = next
-		if _, err := req.Client.Update(ctx, client.RefOf(table, marked), "", marked, metav1.UpdateOptions{}); err != nil {
-			return reconcile.Result{}, ignoreNotFound(err)
-		}
+	pause, err := c.mark(ctx, req, node)
+	if err != nil {
+		return reconcile.Result{}, ignoreNotFound(err)
+	}
+	if pause > 0 && (left == 0 || pause < left) {
+		left = pause
 	}
 	if lost(node) {
-		return reconcile.Result{After: left}, unready(ctx, req, node.Name)
+		err = unready(ctx, req, node.Name)
 	}
-	return reconcile.Result{After: left}, nil
+	return reconcile.Result{After: left}, err
+}
+
+// mark writes the node's taints. A taint that evicts may have to wait for the node's turn: pause is how long.
+func (c *controller) mark(ctx context.Context, req reconcile.Request, node *corev1.Node) (pause time.Duration, err error) {
+	var nodes []*corev1.Node
+	for other := range client.List[*corev1.Node](req.View, table, "") {
+		nodes = append(nodes, other)
+	}
+	allowed, between := decidePace(nodes, zoneOf(node))
+	next, changed, adds := taints(node, allowed, req.Now)
+	if adds {
+		if pause = c.pace.take(zoneOf(node), between, req.Now); pause > 0 {
+			next, changed, _ = taints(node, keepEviction, req.Now)
+		}
+	}
+	if !changed {
+		return pause, nil
+	}
+	marked := node.DeepCopy()
+	marked.Spec.Taints = next
+	_, err = req.Client.Update(ctx, client.RefOf(table, marked), "", marked, metav1.UpdateOptions{})
+	return pause, err
 }
 
 // silence writes that nobody knows a lost node's conditions; done is false when they say so already.
@@ -133,16 +158,6 @@ func silence(ctx context.Context, req reconcile.Request, node *corev1.Node) (don
 		req.Events.Eventf(node, corev1.EventTypeNormal, "NodeNotReady", "Node %s status is now: %s", node.Name, "NodeNotReady")
 	}
 	return true, nil
-}
-
-// allLost says whether no node at all is ready.
-func allLost(view client.View) bool {
-	for node := range client.List[*corev1.Node](view, table, "") {
-		if readiness(node) == corev1.ConditionTrue {
-			return false
-		}
-	}
-	return true
 }
 
 // unready marks the pods of a silent node as not ready, so that no service sends anything there. A node that is only

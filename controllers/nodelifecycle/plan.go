@@ -83,25 +83,32 @@ var rules = []rule{
 	{corev1.NodeNetworkUnavailable, corev1.ConditionTrue, corev1.TaintNodeNetworkUnavailable},
 }
 
-// taints are what the node's taints should be. Others' are left as they are. When every node of the cluster is silent or
-// unready (allLost), it is rather the network or this machine that is broken, and nothing is evicted.
-func taints(node *corev1.Node, allLost bool, now time.Time) (next []corev1.Taint, changed bool) {
+// taints are what the node's taints should be; adds says whether there is a NoExecute taint that was not there before.
+// Others' are left as they are.
+func taints(node *corev1.Node, allowed eviction, now time.Time) (next []corev1.Taint, changed, adds bool) {
 	at := metav1.NewTime(now.Truncate(time.Second))
 	for _, taint := range node.Spec.Taints {
 		if !managed(taint) {
 			next = append(next, taint)
 		}
 	}
-	for _, wanted := range wantedTaints(node, allLost, at) {
-		if old := find(node.Spec.Taints, wanted); old != nil {
+	for _, wanted := range wantedTaints(node, at) {
+		old := find(node.Spec.Taints, wanted)
+		evicts := wanted.Effect == corev1.TaintEffectNoExecute
+		switch {
+		case evicts && (allowed == stopEviction || allowed == keepEviction && old == nil):
+			continue
+		case old != nil:
 			wanted = *old // with the time when it was added
+		case evicts:
+			adds = true
 		}
 		next = append(next, wanted)
 	}
-	return next, !sameTaints(next, node.Spec.Taints)
+	return next, !sameTaints(next, node.Spec.Taints), adds
 }
 
-func wantedTaints(node *corev1.Node, allLost bool, at metav1.Time) []corev1.Taint {
+func wantedTaints(node *corev1.Node, at metav1.Time) []corev1.Taint {
 	var list []corev1.Taint
 	for _, r := range rules {
 		c := condition(node.Status.Conditions, r.condition)
@@ -109,7 +116,7 @@ func wantedTaints(node *corev1.Node, allLost bool, at metav1.Time) []corev1.Tain
 			continue
 		}
 		list = append(list, corev1.Taint{Key: r.taint, Effect: corev1.TaintEffectNoSchedule})
-		if r.condition == corev1.NodeReady && !allLost {
+		if r.condition == corev1.NodeReady {
 			list = append(list, corev1.Taint{Key: r.taint, Effect: corev1.TaintEffectNoExecute, TimeAdded: &at})
 		}
 	}
