@@ -36,16 +36,17 @@ const (
 
 // cluster is a real runtime, an API in memory, and an agent's core between the two.
 type cluster struct {
-	testing.TB
-	api      *fake.API
-	client   client.Client
-	runtime  *runtimetest.Node
-	settings *cri.Settings
-	cgroups  *cgroup.Groups
-	volumes  *volumes
-	probes   chan pod.ProbeResult
-	runner   *run.Runner
-	stop     func()
+	testing.TB            // of the scenario
+	whole      testing.TB // outlives the scenarios: for the agent's log
+	api        *fake.API
+	client     client.Client
+	runtime    *runtimetest.Node
+	settings   *cri.Settings
+	cgroups    *cgroup.Groups
+	volumes    *volumes
+	probes     chan pod.ProbeResult
+	runner     *run.Runner
+	stop       func()
 }
 
 // volumes is a Volumes with nothing in it.
@@ -79,7 +80,7 @@ func start(t testing.TB) *cluster {
 		t.Fatal(err)
 	}
 	root := "/proatest-" + filepath.Base(runtime.Dir)
-	c := &cluster{TB: t, runtime: runtime, cgroups: cgroup.New(root), volumes: &volumes{fail: make(chan error, 1)}, probes: make(chan pod.ProbeResult)}
+	c := &cluster{TB: t, whole: t, runtime: runtime, cgroups: cgroup.New(root), volumes: &volumes{fail: make(chan error, 1)}, probes: make(chan pod.ProbeResult)}
 	if err := c.cgroups.Prepare(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func (c *cluster) startAgent() {
 	if testing.Verbose() {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(logTo{c}, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewTextHandler(logTo{c.whole}, &slog.HandlerOptions{Level: level}))
 	events := run.NewEvents(c.client, nodeName, log)
 	c.runner = run.New(run.Config{
 		NodeName: nodeName, Client: c.client, Runtime: runtime, Settings: c.settings, Cgroups: c.cgroups, Volumes: c.volumes,
