@@ -100,12 +100,6 @@ type Result struct {
 // Self maps an object to its own key.
 func Self(_ client.View, event client.Event) []Key { return []Key{KeyOf(event.Object)} }
 
-// Fixed maps every change to one key, for controllers that look at everything at once.
-func Fixed(name string) func(client.View, client.Event) []Key {
-	keys := []Key{{Name: name}}
-	return func(client.View, client.Event) []Key { return keys }
-}
-
 // ControllerKeys are the keys of the controlling owner of an object, if it is of that kind, and of the one before the change.
 func ControllerKeys(event client.Event, kind schema.GroupVersionKind) []Key {
 	var keys []Key
