@@ -39,6 +39,7 @@ func open(ctx context.Context, path string) (*log, error) {
 	for {
 		err := l.begin(l.path)
 		if err == nil {
+			l.stepBack()
 			return l, nil
 		}
 		older, _ := filepath.Glob(path + ".*")
@@ -49,15 +50,32 @@ func open(ctx context.Context, path string) (*log, error) {
 	}
 }
 
+// stepBack begins the file before an empty one: its writer may not have left it yet.
+func (l *log) stepBack() {
+	info, err := l.file.Stat()
+	if err != nil || info.Size() > 0 {
+		return
+	}
+	older, err := l.older()
+	if err != nil || len(older) == 0 || strings.HasSuffix(older[len(older)-1], ".gz") {
+		return
+	}
+	// If it cannot be opened any more, it is compressed: then it is complete.
+	_ = l.begin(older[len(older)-1])
+}
+
 // begin goes on with another file, from its start.
 func (l *log) begin(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
+	return l.use(file)
+}
+
+func (l *log) use(file *os.File) error {
 	if err := l.watch.follow(file); err != nil {
-		file.Close()
-		return err
+		return errors.Join(err, file.Close())
 	}
 	if l.file != nil {
 		l.file.Close()

@@ -141,18 +141,18 @@ func (l *log) beginCurrent() (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	defer file.Close()
 	next, err := file.Stat()
-	if err != nil {
-		return false, err
-	}
-	if later := l.later(); len(later) > 0 {
-		if info, err := os.Stat(later[0]); err != nil || !os.SameFile(info, next) {
-			return true, nil // the caller looks again
+	later := l.later()
+	if err == nil && len(later) > 0 {
+		var info os.FileInfo
+		if info, err = os.Stat(later[0]); err == nil && !os.SameFile(info, next) {
+			return true, file.Close() // the caller looks again
 		}
-		return l.begin(later[0]) == nil, nil
 	}
-	return l.begin(l.path) == nil, nil
+	if err != nil {
+		return false, errors.Join(err, file.Close())
+	}
+	return true, l.use(file)
 }
 
 // watch is inotify on the log's directory, for growth and new files, and on the open file itself, for its close.

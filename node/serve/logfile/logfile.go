@@ -45,7 +45,7 @@ func Copy(ctx context.Context, path string, options Options, to Destination, run
 		return finish(err)
 	}
 	if !options.Follow {
-		return finish(log.drain(printer))
+		return finish(log.rest(printer))
 	}
 	return finish(log.follow(ctx, printer, running))
 }
