@@ -2,7 +2,7 @@ package encode
 
 import (
 	"errors"
-	"fmt"
+	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,7 +12,7 @@ func statusError(code int32, reason metav1.StatusReason, message string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message}}
 }
 
-// StatusOf gives an error as clients see it. Errors that are no API status become an internal error.
+// StatusOf gives an error as clients see it. Errors that are no API status are answered as they are, with 500.
 func StatusOf(err error) *metav1.Status {
 	var status apierrors.APIStatus
 	var s metav1.Status
@@ -22,9 +22,7 @@ func StatusOf(err error) *metav1.Status {
 			s.Status = metav1.StatusFailure
 		}
 	} else {
-		s = metav1.Status{Status: metav1.StatusFailure, Code: 500, Reason: metav1.StatusReasonInternalError,
-			Message: fmt.Sprintf("Internal error occurred: %v", err),
-			Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Message: err.Error()}}}}
+		s = metav1.Status{Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error()}
 	}
 	s.Kind, s.APIVersion = "Status", "v1"
 	return &s

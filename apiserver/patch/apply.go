@@ -3,7 +3,6 @@ package patch
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -42,7 +41,7 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 	}
 	merged, err := m.Apply(live, config, p.Manager, p.Force)
 	if err != nil {
-		return nil, applyError(err)
+		return nil, err
 	}
 	if p.checks() {
 		if err := yaml.UnmarshalStrict(p.Body, &map[string]any{}); err != nil {
@@ -104,15 +103,4 @@ func (f *Fields) typed(r *resource.Resource, merged runtime.Object, old resource
 		return m, nil
 	}
 	return nil, fmt.Errorf("apply: unexpected %T", merged)
-}
-
-// applyError is the client's mistake unless it is a Status already: upstream's keeper words them for users.
-func applyError(err error) error {
-	if _, ok := err.(apierrors.APIStatus); ok { //nolint:errorlint // the keeper wraps none
-		return err
-	}
-	if strings.Contains(err.Error(), "failed to create typed patch object") {
-		return apierrors.NewInternalError(err)
-	}
-	return err
 }

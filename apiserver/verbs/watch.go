@@ -27,6 +27,8 @@ type watch struct {
 	stream   *encode.Stream
 	bookmark bool
 	decode   func(*store.Item) any
+	end      <-chan time.Time
+	stopping <-chan struct{}
 }
 
 func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
@@ -46,24 +48,16 @@ func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
 	if opts.TimeoutSeconds != nil && *opts.TimeoutSeconds > 0 {
 		timeout = time.Duration(*opts.TimeoutSeconds) * time.Second
 	}
-	ctx, cancel := context.WithCancel(c.raw.Context())
-	defer cancel()
 	end := v.Clock.NewTimer(timeout)
 	defer end.Stop()
-	go func() {
-		select {
-		case <-end.C():
-		case <-v.Stopping:
-		case <-ctx.Done():
-		}
-		cancel()
-	}()
+	ctx := c.raw.Context()
 	p := c.respond(v)
 	stream, err := p.Watch(w, c.Version)
 	if err != nil {
 		return err
 	}
-	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode}
+	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode,
+		end: end.C(), stopping: v.Stopping}
 	if err := s.run(ctx, v, opts, rev); err != nil && ctx.Err() == nil {
 		_ = stream.Error(err)
 		stream.Flush()
@@ -79,8 +73,8 @@ func (s *watch) run(ctx context.Context, v *Verbs, opts *metav1.ListOptions, rev
 			if err := v.waitFor(ctx, rev); err != nil {
 				return err
 			}
-		} else if err := v.Store.WaitFor(ctx, rev); err != nil {
-			return nil // the client left, or its time ended
+		} else if !s.await(ctx, v, rev) {
+			return nil
 		}
 	}
 	from := rev
@@ -106,6 +100,24 @@ func (s *watch) run(ctx context.Context, v *Verbs, opts *metav1.ListOptions, rev
 	return s.follow(ctx, v, watcher, from)
 }
 
+// await returns when the store has come as far as the client says it has; false means that the stream ended first.
+func (s *watch) await(ctx context.Context, v *Verbs, rev store.Revision) bool {
+	if v.Store.Snapshot().Revision() >= rev {
+		return true
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.end:
+		case <-s.stopping:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	return v.Store.WaitFor(ctx, rev) == nil
+}
+
 func (s *watch) state(snap store.Snapshot) error {
 	for item := range snap.List(s.q.Version.Resource.Table(), s.q.Namespace, store.Key{}) {
 		if s.pick.matches(item) {
@@ -124,6 +136,10 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 	for {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-s.end:
+			return nil
+		case <-s.stopping:
 			return nil
 		case <-watcher.Ready():
 		case <-ticker.C():
