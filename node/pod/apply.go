@@ -112,9 +112,17 @@ func (m *Machine) probed(r ProbeResult) {
 		if r.Kind == Startup {
 			probe, kind = spec.StartupProbe, "startup"
 		}
-		l.kill = "Container " + r.Container + " failed " + kind + " probe, will be restarted"
+		l.kill = "Container " + r.Container + " failed " + kind + " probe" + m.afterwards(spec)
 		if probe != nil {
 			l.killGrace = probe.TerminationGracePeriodSeconds
 		}
 	}
+}
+
+// afterwards says in a message what follows a container's end.
+func (m *Machine) afterwards(c *v1.Container) string {
+	if m.pod.Spec.RestartPolicy == v1.RestartPolicyNever && !IsSidecar(c) {
+		return ""
+	}
+	return ", will be restarted"
 }

@@ -6,7 +6,9 @@ import (
 	"os"
 
 	v1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 
+	"proa/client"
 	"proa/node/cri"
 	"proa/node/pod"
 )
@@ -62,11 +64,31 @@ func (w *worker) runSandbox(ctx context.Context, p *v1.Pod, a pod.Action) pod.Do
 	if err != nil {
 		return pod.Done{Err: err}
 	}
-	sandbox, err := w.runner.Runtime.RunSandbox(ctx, config, "")
+	handler, err := w.handler(ctx, p)
+	if err != nil {
+		return pod.Done{Err: err}
+	}
+	sandbox, err := w.runner.Runtime.RunSandbox(ctx, config, handler)
 	if err != nil {
 		return pod.Done{Err: err}
 	}
 	return pod.Done{Sandbox: &sandbox}
+}
+
+// handler is how the runtime is to run the pod, by the pod's runtime class.
+func (w *worker) handler(ctx context.Context, p *v1.Pod) (string, error) {
+	if p.Spec.RuntimeClassName == nil || *p.Spec.RuntimeClassName == "" {
+		return "", nil
+	}
+	o, err := w.runner.Client.GetLive(ctx, client.Ref{Table: "runtimeclasses.node.k8s.io", Name: *p.Spec.RuntimeClassName})
+	if err != nil {
+		return "", fmt.Errorf("get runtime class: %w", err)
+	}
+	class, ok := o.(*nodev1.RuntimeClass)
+	if !ok {
+		return "", fmt.Errorf("get runtime class: %T is none", o)
+	}
+	return class.Handler, nil
 }
 
 // startContainer creates and starts one container.
