@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+const (
+	watcherCount = 100
+	watchWrites  = 500
+)
+
+// watchers lets many clients watch a namespace while config maps are created in it: events seen by all of them together in
+// a second, and the worst time from the call of a create until a watcher has decoded its event.
+func watchers(ctx context.Context, c *client, out func(string, float64)) error {
+	maps := target{"configmaps", benchPods.namespace}
+	var now corev1.ConfigMapList
+	if err := c.list(ctx, maps, "", &now); err != nil {
+		return fmt.Errorf("list config maps: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	streams := make([]watch.Interface, watcherCount)
+	for i := range streams {
+		w, err := c.watch(ctx, maps, now.ResourceVersion)
+		if err != nil {
+			return fmt.Errorf("watch config maps: %w", err)
+		}
+		defer w.Stop()
+		streams[i] = w
+	}
+	called := make([]time.Time, watchWrites)
+	seen := make([][]time.Time, watcherCount)
+	var all sync.WaitGroup
+	for i, w := range streams {
+		seen[i] = make([]time.Time, watchWrites)
+		all.Go(func() { see(w, seen[i]) })
+	}
+	begin := time.Now()
+	if _, err := (load{callers: callers, count: watchWrites, do: func(ctx context.Context, n int) error {
+		called[n] = time.Now()
+		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "watched-" + strconv.Itoa(n)}, Data: map[string]string{"key": "value"}}
+		return c.create(ctx, maps, made, &corev1.ConfigMap{})
+	}}).run(ctx); err != nil {
+		return fmt.Errorf("create config maps: %w", err)
+	}
+	all.Wait()
+	took := time.Since(begin)
+	var worst time.Duration
+	for _, times := range seen {
+		for n, at := range times {
+			if at.IsZero() {
+				return errors.New("a watcher did not see every write in time")
+			}
+			worst = max(worst, at.Sub(called[n]))
+		}
+	}
+	out("watch", watcherCount*watchWrites/took.Seconds())
+	out("watch.worst", float64(worst.Milliseconds()))
+	return nil
+}
+
+// see notes when each config map was first seen and returns when all were, or when the watch ended.
+func see(w watch.Interface, at []time.Time) {
+	left := len(at)
+	for e := range w.ResultChan() {
+		m, ok := e.Object.(*corev1.ConfigMap)
+		if !ok || e.Type != watch.Added {
+			continue
+		}
+		number, ours := strings.CutPrefix(m.Name, "watched-")
+		n, err := strconv.Atoi(number)
+		if !ours || err != nil || !at[n].IsZero() {
+			continue
+		}
+		at[n] = time.Now()
+		if left--; left == 0 {
+			return
+		}
+	}
+}
