@@ -85,6 +85,21 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Drain refuses new requests, ends watches, and waits for requests under way or for ctx.
 func (s *Server) Drain(ctx context.Context) error { return s.drain.Stop(ctx) }
 
+// serves says whether anything is served under the request's group version.
+func (s *Server) serves(info *chain.Info) bool {
+	for _, r := range s.config.Kinds.Rows() {
+		if r.Group == info.Group && r.Version == info.Version {
+			return true
+		}
+		for _, also := range r.Served {
+			if also.Group == info.Group && also.Version == info.Version {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	info := chain.InfoFrom(r.Context())
 	if info.IsResource && s.verbs.Serve(w, r, info) {
@@ -94,6 +109,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if serve(w, r) {
 			return
 		}
+	}
+	if info.IsResource && s.serves(info) {
+		chain.Refuse(w, r, verbs.Wordless(http.StatusNotFound, ""))
+		return
 	}
 	http.NotFound(w, r)
 }

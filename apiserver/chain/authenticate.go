@@ -15,7 +15,7 @@ func (c *Config) authenticated(next http.Handler) http.Handler {
 		user, ok, err := c.Authenticator.Authenticate(r)
 		if err != nil {
 			slog.Debug("authentication failed", "path", r.URL.Path, "error", err)
-			refuse(w, r, apierrors.NewUnauthorized("Unauthorized"))
+			Refuse(w, r, apierrors.NewUnauthorized("Unauthorized"))
 			return
 		}
 		if !ok {

@@ -20,7 +20,7 @@ func (c *Config) authorized(next http.Handler) http.Handler {
 		user, _ := auth.UserFrom(r.Context())
 		if err := Authorize(r.Context(), c.Authorizer, Attributes(user, InfoFrom(r.Context()))); err != nil {
 			w.Header().Set("X-Content-Type-Options", "nosniff")
-			refuse(w, r, err)
+			Refuse(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -80,7 +80,7 @@ func (c *Config) drained(next http.Handler) http.Handler {
 			}
 			w.Header().Set("Retry-After", "1")
 			w.Header().Set("Connection", "close")
-			refuse(w, r, apierrors.NewTooManyRequests("The apiserver is shutting down, please try again later.", 1))
+			Refuse(w, r, apierrors.NewTooManyRequests("The apiserver is shutting down, please try again later.", 1))
 			return
 		}
 		defer c.Drain.leave()

@@ -19,7 +19,7 @@ func (c *Config) impersonated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		as, asked, err := impersonation(r.Header)
 		if err != nil {
-			refuse(w, r, apierrors.NewBadRequest(err.Error()))
+			Refuse(w, r, apierrors.NewBadRequest(err.Error()))
 			return
 		}
 		if !asked {
@@ -29,7 +29,7 @@ func (c *Config) impersonated(next http.Handler) http.Handler {
 		user, _ := auth.UserFrom(r.Context())
 		for _, a := range impersonationRights(user, as) {
 			if err := Authorize(r.Context(), c.Authorizer, a); err != nil {
-				refuse(w, r, err)
+				Refuse(w, r, err)
 				return
 			}
 		}

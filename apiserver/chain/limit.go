@@ -34,7 +34,7 @@ func (c *Config) limited() func(http.Handler) http.Handler {
 			default:
 				if user, _ := auth.UserFrom(r.Context()); !user.InGroup(auth.GroupMasters) {
 					w.Header().Set("Retry-After", "1")
-					refuse(w, r, apierrors.NewTooManyRequests("Too many requests, please try again later.", 1))
+					Refuse(w, r, apierrors.NewTooManyRequests("Too many requests, please try again later.", 1))
 					return
 				}
 			}

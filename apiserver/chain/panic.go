@@ -22,7 +22,7 @@ func recovered(next http.Handler) http.Handler {
 				panic(p) // net/http closes the connection without a word
 			}
 			slog.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-			refuse(w, r, apierrors.NewInternalError(fmt.Errorf("apiserver panic'd on %v %v", r.Method, r.RequestURI)))
+			Refuse(w, r, apierrors.NewInternalError(fmt.Errorf("apiserver panic'd on %v %v", r.Method, r.RequestURI)))
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -10,8 +10,8 @@ import (
 	"proa/apiserver/encode"
 )
 
-// refuse answers with a Status in the form that the client asked for.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
+// Refuse answers with a Status in the form that the client asked for.
+func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	accept, negotiated := encode.Negotiate(r, true)
 	if negotiated != nil {
 		accept = encode.Accept{}
@@ -28,7 +28,7 @@ func parsed(next http.Handler) http.Handler {
 			return
 		}
 		if err != nil {
-			refuse(w, r, apierrors.NewBadRequest(err.Error()))
+			Refuse(w, r, apierrors.NewBadRequest(err.Error()))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(WithInfo(r.Context(), info)))

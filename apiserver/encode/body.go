@@ -120,7 +120,7 @@ func (t oneType) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
 	if gvk == t.gvk {
 		return t.obj, nil
 	}
-	if gvk.GroupVersion() == t.gvk.GroupVersion() {
+	if gvk.Kind != t.gvk.Kind {
 		return nil, fmt.Errorf("converting (%s.%s) to (%s.%s): unknown conversion", gvk.Version, gvk.Kind, packageOf(t.gvk.Group), t.gvk.Kind)
 	}
 	return nil, runtime.NewNotRegisteredErrForKind("proa", gvk)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/munnerz/goautoneg"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -68,7 +69,7 @@ func Negotiate(r *http.Request, transform bool) (Accept, error) {
 			}
 		}
 	}
-	return Accept{}, notAcceptable(mediaTypes[:])
+	return Accept{}, notRepresentable()
 }
 
 func accept(f Format, params map[string]string, transform bool) (Accept, bool) {
@@ -124,6 +125,14 @@ func ContentType(r *http.Request) (Format, error) {
 		}
 	}
 	return 0, unsupportedMediaType(mediaTypes[:])
+}
+
+// notRepresentable is the answer to an Accept header that names nothing that is known.
+func notRepresentable() error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotAcceptable,
+		Reason: metav1.StatusReasonNotAcceptable, Details: &metav1.StatusDetails{},
+		Message: "406: Not Acceptable\n\nAvailable representations: " + strings.Join(mediaTypes[:], ", ") +
+			", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"}}
 }
 
 func notAcceptable(accepted []string) error {

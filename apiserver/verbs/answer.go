@@ -17,7 +17,7 @@ func (v *Verbs) findAnswer(c *call) (handler, error) {
 		return nil, nil
 	}
 	if c.Verb != "create" || c.Name != "" {
-		return nil, methodNotAllowed(c.groupResource(), c.Verb)
+		return nil, errMethod
 	}
 	return (*Verbs).serveAnswer, nil
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/resource"
@@ -56,7 +57,7 @@ func checkBinding(b *corev1.Binding) field.ErrorList {
 
 func mayBind(q *Request, pod *corev1.Pod, b *corev1.Binding) error {
 	conflict := func(text string, args ...any) error {
-		return apierrors.NewConflict(q.groupResource(), q.Name, fmt.Errorf(text, args...))
+		return apierrors.NewConflict(schema.GroupResource{Resource: "pods/binding"}, q.Name, fmt.Errorf(text, args...))
 	}
 	switch {
 	case b.UID != "" && b.UID != pod.UID:
@@ -105,6 +106,9 @@ func (v *Verbs) serveBinding(w http.ResponseWriter, c *call) error {
 	binding := &corev1.Binding{}
 	if err := c.body(bindingKind, binding, opts.FieldValidation); err != nil {
 		return err
+	}
+	if binding.Name != c.Name {
+		return apierrors.NewBadRequest("name in URL does not match name in Binding object")
 	}
 	if err := v.Bind(c.raw.Context(), c.Request, binding, opts); err != nil {
 		return err

@@ -2,6 +2,7 @@ package verbs
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +25,7 @@ func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts
 		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "CreateOptions"}, "", errs)
 	}
 	if obj.GetResourceVersion() != "" {
-		return Result{}, apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
+		return Result{}, errors.New("resourceVersion should not be set on objects to be created") // 500 as upstream's
 	}
 	if q.Version.Resource.Default != nil {
 		q.Version.Resource.Default(obj)

@@ -135,8 +135,9 @@ func (v *Verbs) serveDelete(w http.ResponseWriter, c *call) error {
 func (c *call) respondStatus(v *Verbs, w http.ResponseWriter, code int, details *metav1.StatusDetails) error {
 	p := c.respond(v)
 	p.Accept.Shape = encode.Whole
-	return p.Body(w, code, &metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusSuccess, Details: details,
-	})
+	status := &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess, Details: details}
+	if code == http.StatusCreated {
+		status.Code = http.StatusCreated // upstream's answers to deletions carry none
+	}
+	return p.Body(w, code, status)
 }

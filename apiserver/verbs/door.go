@@ -55,7 +55,7 @@ func (v *Verbs) findDoor(c *call, info *chain.Info) (handler, error) {
 		return nil, nil
 	}
 	if !slices.Contains(verbs, info.Verb) {
-		return nil, methodNotAllowed(c.groupResource(), info.Verb)
+		return nil, errMethod
 	}
 	return oneOf(views, c, info)
 }
@@ -79,5 +79,5 @@ func oneOf(handlers map[string]handler, c *call, info *chain.Info) (handler, err
 	if h := handlers[info.Verb]; h != nil {
 		return h, nil
 	}
-	return nil, methodNotAllowed(c.groupResource(), info.Verb)
+	return nil, errMethod
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,9 +71,17 @@ func tooLargeRevision(asked, current store.Revision) error {
 // uidMismatch has the words of upstream's storage, which reach users.
 func uidMismatch(q *Request, want, have types.UID) error {
 	return apierrors.NewConflict(q.groupResource(), q.Name,
-		fmt.Errorf("Precondition failed: UID in precondition: %v, UID in object meta: %v", want, have)) //nolint:staticcheck // upstream's text
+		fmt.Errorf("StorageError: invalid object, Code: 4, Key: /registry/%s, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %v, UID in object meta: %v",
+			path.Join(q.Version.Resource.Name, q.Namespace, q.Name), want, have))
 }
 
-func methodNotAllowed(gr schema.GroupResource, verb string) error {
-	return apierrors.NewGenericServerResponse(http.StatusMethodNotAllowed, verb, gr, "", "", 0, false)
+// Wordless is the answer to a request that fits nothing which is served: with the code, and no details.
+func Wordless(code int, message string) error {
+	err := apierrors.NewGenericServerResponse(code, "", schema.GroupResource{}, "", message, 0, false)
+	if message != "" {
+		err.ErrStatus.Message = message
+	}
+	return err
 }
+
+var errMethod = Wordless(http.StatusMethodNotAllowed, "")

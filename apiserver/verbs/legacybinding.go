@@ -32,7 +32,7 @@ func (v *Verbs) serveLegacyBinding(w http.ResponseWriter, r *http.Request, info 
 
 func (v *Verbs) bindByBody(w http.ResponseWriter, c *call) error {
 	if c.Verb != "create" {
-		return methodNotAllowed(c.groupResource(), c.Verb)
+		return errMethod
 	}
 	opts, err := c.createOptions()
 	if err != nil {

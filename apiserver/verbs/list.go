@@ -69,7 +69,7 @@ func (v *Verbs) listAt(ctx context.Context, q *Request, opts *metav1.ListOptions
 	if opts.Continue != "" {
 		after, rev, err := decodeContinue(opts.Continue, r.Table(), r.Namespaced, q.Namespace)
 		if err != nil {
-			return nil, after, apierrors.NewBadRequest(err.Error())
+			return nil, after, apierrors.NewBadRequest("invalid continue token: " + err.Error())
 		}
 		if opts.ResourceVersion != "" && opts.ResourceVersion != "0" {
 			return nil, after, apierrors.NewBadRequest("specifying resource version is not allowed when using continue")

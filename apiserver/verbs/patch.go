@@ -2,11 +2,9 @@ package verbs
 
 import (
 	"context"
-	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -121,11 +119,5 @@ func patchType(r *http.Request) (types.PatchType, error) {
 			}
 		}
 	}
-	known := make([]string, len(patchTypes))
-	for i, t := range patchTypes {
-		known[i] = string(t)
-	}
-	return "", &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure,
-		Code: http.StatusUnsupportedMediaType, Reason: metav1.StatusReasonUnsupportedMediaType,
-		Message: fmt.Sprintf("the body of the request was in an unknown format - accepted media types include: %v", strings.Join(known, ", "))}}
+	return "", Wordless(http.StatusUnsupportedMediaType, "415: Unsupported Media Type")
 }

@@ -81,7 +81,7 @@ func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
 		return v.findAnswer(c)
 	}
 	if r.Namespaced && info.Namespace == "" && info.Verb != "list" && info.Verb != "watch" {
-		return nil, methodNotAllowed(c.groupResource(), info.Verb) // across namespaces there is only reading
+		return nil, errMethod // across namespaces there is only reading
 	}
 	verbs := r.Verbs
 	if verbs == nil {
@@ -91,15 +91,15 @@ func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
 	switch info.Verb {
 	case "create":
 		if named { // POST to a name
-			return nil, methodNotAllowed(c.groupResource(), info.Verb)
+			return nil, errMethod
 		}
 	case "update", "patch":
 		if !named {
-			return nil, methodNotAllowed(c.groupResource(), info.Verb)
+			return nil, errMethod
 		}
 	}
 	if !slices.Contains(verbs, info.Verb) || handlers[info.Verb] == nil {
-		return nil, methodNotAllowed(c.groupResource(), info.Verb)
+		return nil, errMethod
 	}
 	return handlers[info.Verb], nil
 }
