@@ -43,6 +43,12 @@ func (c *Client) ReopenLog(ctx context.Context, id string) error {
 	return plain(err)
 }
 
+// UpdateContainer changes the limits of a running container.
+func (c *Client) UpdateContainer(ctx context.Context, id string, resources *runtimeapi.LinuxContainerResources) error {
+	_, err := c.runtime.UpdateContainerResources(ctx, &runtimeapi.UpdateContainerResourcesRequest{ContainerId: id, Linux: resources})
+	return plain(err)
+}
+
 // Container reads one container as it is now.
 func (c *Client) Container(ctx context.Context, id string) (pod.Container, error) {
 	r, err := c.runtime.ContainerStatus(ctx, &runtimeapi.ContainerStatusRequest{ContainerId: id})

@@ -53,7 +53,7 @@ func (s *Settings) ContainerConfig(in ContainerParams) (*runtimeapi.ContainerCon
 		StdinOnce:   c.StdinOnce,
 		Tty:         c.TTY,
 		StopSignal:  stopSignal(c),
-		Linux:       &runtimeapi.LinuxContainerConfig{Resources: s.containerResources(p, c), SecurityContext: security},
+		Linux:       &runtimeapi.LinuxContainerConfig{Resources: s.ContainerResources(p, c), SecurityContext: security},
 	}, nil
 }
 

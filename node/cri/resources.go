@@ -17,7 +17,8 @@ const (
 	criticalPriority   = 2000001000 // system-node-critical
 )
 
-func (s *Settings) containerResources(p *v1.Pod, c *v1.Container) *runtimeapi.LinuxContainerResources {
+// ContainerResources are the limits of one container. What has no limit is set to none, also when it had one before.
+func (s *Settings) ContainerResources(p *v1.Pod, c *v1.Container) *runtimeapi.LinuxContainerResources {
 	request, requested := c.Resources.Requests[v1.ResourceCPU]
 	cpuLimit, memoryLimit := c.Resources.Limits.Cpu(), c.Resources.Limits.Memory()
 	if p.Spec.Resources != nil {

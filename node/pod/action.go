@@ -19,6 +19,7 @@ const (
 	PostStart       Verb = "post-start"       // run the hook; Container, ID
 	StopContainer   Verb = "stop-container"   // preStop hook included; Container, ID, Grace. A second one for an ID replaces the first
 	RemoveContainer Verb = "remove-container" // Container, ID
+	Resize          Verb = "resize"           // bring limits of running containers and of the pod up to date
 	Release         Verb = "release"          // volumes, cgroup
 	DeleteFromAPI   Verb = "delete-from-api"  // after the last status was written
 	Observe         Verb = "observe"          // read the runtime's state of the pod anew; answered by a full Observed

@@ -75,6 +75,7 @@ func (m *Machine) adopt() {
 			l := m.lifeOf(c)
 			l.hookDone = true
 			if containerURI(c.ID) == s.ContainerID {
+				l.resources = s.Resources
 				l.started, l.ready = s.Started != nil && *s.Started, s.Ready
 			}
 		}

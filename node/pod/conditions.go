@@ -29,7 +29,7 @@ func (m *Machine) conditions(s *v1.PodStatus) []v1.PodCondition {
 	if m.sandbox() != nil {
 		sandbox.Status = v1.ConditionTrue
 	}
-	own := []v1.PodCondition{sandbox, m.initializedCondition(s), podReady, ready, {Type: v1.PodScheduled, Status: v1.ConditionTrue}}
+	own := append(m.resizeCondition(), sandbox, m.initializedCondition(s), podReady, ready, v1.PodCondition{Type: v1.PodScheduled, Status: v1.ConditionTrue})
 	for i := range own {
 		own[i].ObservedGeneration = m.pod.Generation
 		own[i].LastTransitionTime = m.transitionTime(&own[i])
@@ -39,7 +39,7 @@ func (m *Machine) conditions(s *v1.PodStatus) []v1.PodCondition {
 
 func ownCondition(t v1.PodConditionType) bool {
 	switch t {
-	case v1.PodReadyToStartContainers, v1.PodInitialized, v1.PodReady, v1.ContainersReady, v1.PodScheduled:
+	case v1.PodReadyToStartContainers, v1.PodInitialized, v1.PodReady, v1.ContainersReady, v1.PodScheduled, v1.PodResizeInProgress, v1.PodResizePending:
 		return true
 	}
 	return false

@@ -39,6 +39,8 @@ func (m *Machine) done(e Done) {
 		m.startDone(e)
 	case PostStart:
 		m.hookDone(e)
+	case Resize:
+		m.resizeDone(e.Err)
 	case StopContainer:
 		m.stopDone(e)
 	case StopSandbox, RemoveSandbox, RemoveContainer, Release, DeleteFromAPI:
@@ -110,6 +112,9 @@ func (m *Machine) startDone(e Done) {
 	if e.Err == nil {
 		mem.failure = nil
 		mem.create.reset()
+		if e.Container != nil {
+			m.lifeOf(e.Container).resources = mem.asked
+		}
 		return
 	}
 	f := asFailure(e.Err, CreateContainerFailure)

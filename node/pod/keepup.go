@@ -22,6 +22,7 @@ func (m *Machine) keepUp() {
 	for i := range m.pod.Spec.Containers {
 		m.tend(&m.pod.Spec.Containers[i])
 	}
+	m.keepResources()
 	m.prune()
 }
 
@@ -146,6 +147,7 @@ func (m *Machine) start(c *v1.Container) {
 	if newest := m.current(c.Name); newest.Exited() {
 		mem.crash.next(crashLimits(), newest.FinishedAt, m.now)
 	}
+	mem.asked = c.Resources.DeepCopy()
 	m.emit(Action{Verb: StartContainer, Container: c.Name, ID: sandbox.ID, Attempt: m.nextAttempt(c.Name), Image: mem.image})
 }
 
@@ -222,6 +224,9 @@ func (m *Machine) tend(c *v1.Container) {
 	if l.hookDone && !l.watched && !l.hookFailed && hasProbe(c) {
 		l.watched = true
 		m.emit(Action{Verb: WatchProbes, Container: c.Name, ID: newest.ID})
+	}
+	if l.kill == "" && m.resizeRestarts(c, l) {
+		l.kill = "Container " + c.Name + " resize requires restart, will be restarted"
 	}
 	if l.kill == "" && newest.SpecHash != "" && newest.SpecHash != SpecHash(c) {
 		l.kill = "Container " + c.Name + " definition changed, will be restarted"

@@ -71,9 +71,11 @@ type Machine struct {
 	stopSince    time.Time
 	replaced     map[string]bool // IDs of dead sandboxes that gave back what they held
 
-	volumes, runtime, removal retry // what failed lately
-	started                   time.Time
-	last                      v1.PodStatus
+	resizing *v1.Pod // whose resources a Resize under way brings about
+
+	volumes, runtime, removal, resize retry // what failed lately
+	started                           time.Time
+	last                              v1.PodStatus
 
 	out  []Action
 	wake time.Time
@@ -93,7 +95,8 @@ type retry struct {
 
 // memory is what the runtime does not tell about the containers of one name.
 type memory struct {
-	image   string // resolved for the next start; "" when not yet
+	image   string                   // resolved for the next start; "" when not yet
+	asked   *v1.ResourceRequirements // by the spec when the newest container was started
 	failure *Failure
 	pull    retry
 	create  retry
@@ -109,8 +112,9 @@ type life struct {
 	hookFailed bool
 	watched    bool
 	forgotten  bool
-	started    bool // startup probe passed
-	ready      bool // readiness probe passes
+	started    bool                     // startup probe passed
+	ready      bool                     // readiness probe passes
+	resources  *v1.ResourceRequirements // what it runs with; nil: unknown
 	kill       string
 	killGrace  *int64
 	stopGrace  int64

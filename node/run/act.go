@@ -125,6 +125,9 @@ func (w *worker) task(a pod.Action) func(context.Context) pod.Done {
 		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.postStart(ctx, p, a, ips)} }
 	case pod.StopContainer:
 		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.stopContainer(ctx, p, a, ips)} }
+	case pod.Resize:
+		running := runningIDs(w.machine.Containers())
+		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.resize(ctx, p, running)} }
 	case pod.StopSandbox:
 		return func(ctx context.Context) pod.Done { return pod.Done{Err: w.runner.Runtime.StopSandbox(ctx, a.ID)} }
 	case pod.RemoveSandbox:

@@ -37,6 +37,7 @@ func TestNode(t *testing.T) {
 		{"a sandbox that dies is replaced", sandboxDies},
 		{"the runtime restarts", runtimeRestarts},
 		{"an ephemeral container joins", ephemeral},
+		{"resources change in place", resizes},
 		{"an agent restarts", agentRestarts},
 		{"a pod vanishes while the agent is away", vanishes},
 	} {
@@ -323,6 +324,38 @@ func ephemeral(t *testing.T, c *cluster) {
 	})
 	if c.log(p, "debug") != "hello\n" || condition(p, v1.PodReady) != v1.ConditionTrue {
 		t.Errorf("status is %+v", p.Status)
+	}
+}
+
+func resizes(t *testing.T, c *cluster) {
+	limits := func(cpu, memory string) v1.ResourceRequirements {
+		list := v1.ResourceList{v1.ResourceCPU: resource.MustParse(cpu), v1.ResourceMemory: resource.MustParse(memory)}
+		return v1.ResourceRequirements{Requests: list, Limits: list.DeepCopy()}
+	}
+	c.create("growing", []string{"wait"}, func(p *v1.Pod) { p.Spec.Containers[0].Resources = limits("200m", "64Mi") })
+	before := c.waitReady("growing")
+	for _, to := range []v1.ResourceRequirements{limits("400m", "128Mi"), limits("100m", "96Mi")} {
+		p := c.pod("growing").DeepCopy()
+		p.Spec.Containers[0].Resources = to
+		if _, err := c.client.Update(t.Context(), client.RefOf("pods", p), "resize", p, metav1.UpdateOptions{}); err != nil {
+			t.Skipf("the API in memory has no resize: %v", err)
+		}
+		p = c.wait("growing", "resized", func(p *v1.Pod) bool {
+			s := p.Status.ContainerStatuses[0]
+			return s.Resources.Limits.Cpu().Cmp(*to.Limits.Cpu()) == 0
+		})
+		if got := p.Status.ContainerStatuses[0]; got.ContainerID != before.Status.ContainerStatuses[0].ContainerID {
+			t.Errorf("the container was restarted: %+v", got)
+		}
+		id := strings.TrimPrefix(p.Status.ContainerStatuses[0].ContainerID, "containerd://")
+		status, err := c.runtime.Containers.ContainerStatus(t.Context(), &runtimeapi.ContainerStatusRequest{ContainerId: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		linux := status.Status.Resources.Linux
+		if linux.CpuQuota != to.Limits.Cpu().MilliValue()*100 || linux.MemoryLimitInBytes != to.Limits.Memory().Value() {
+			t.Errorf("the runtime has %+v", linux)
+		}
 	}
 }
 

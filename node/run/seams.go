@@ -81,6 +81,7 @@ type Runtime interface {
 	StartContainer(ctx context.Context, id string) error
 	StopContainer(ctx context.Context, id string, grace time.Duration) error
 	RemoveContainer(ctx context.Context, id string) error
+	UpdateContainer(ctx context.Context, id string, resources *runtimeapi.LinuxContainerResources) error
 	ReopenLog(ctx context.Context, id string) error
 	Container(ctx context.Context, id string) (pod.Container, error)
 	ExecSync(ctx context.Context, containerID string, cmd []string, timeout time.Duration) (stdout, stderr []byte, code int32, err error)
