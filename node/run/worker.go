@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -143,8 +144,13 @@ func (w *worker) publish(status v1.PodStatus) {
 
 // bury removes the pod's folders and the worker itself; nothing of the pod is left.
 func (w *worker) bury() {
-	p := w.machine.Pod()
-	for _, dir := range []string{w.runner.Settings.PodDir(w.uid), w.runner.Settings.LogDir(p)} {
+	settings := w.runner.Settings
+	// Of an orphan only the uid may be known, so its logs are found by that.
+	dirs, err := filepath.Glob(filepath.Join(settings.LogRoot, "*_"+string(w.uid)))
+	if err != nil {
+		dirs = []string{settings.LogDir(w.machine.Pod())}
+	}
+	for _, dir := range append(dirs, settings.PodDir(w.uid)) {
 		if err := os.RemoveAll(dir); err != nil {
 			w.log.Warn("remove folder of pod", "error", err)
 		}
