@@ -6,6 +6,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"proa/node/pod"
 )
 
 // Variable is one environment variable.
@@ -15,7 +17,7 @@ type Variable struct{ Name, Value string }
 type environment struct {
 	settings *Settings
 	source   Source
-	pod      *v1.Pod
+	owner    *v1.Pod
 	podIPs   []string
 	names    []string
 	values   map[string]string
@@ -30,7 +32,7 @@ func (e *environment) set(name, value string) {
 
 // Environment resolves the variables of a container: envFrom, then env, then the services that are not shadowed.
 func (s *Settings) Environment(source Source, p *v1.Pod, c *v1.Container, podIPs []string) ([]Variable, error) {
-	e := &environment{settings: s, source: source, pod: p, podIPs: podIPs, values: map[string]string{}}
+	e := &environment{settings: s, source: source, owner: p, podIPs: podIPs, values: map[string]string{}}
 	services := serviceVariables(source, p)
 	for i := range c.EnvFrom {
 		if err := e.addFrom(&c.EnvFrom[i]); err != nil {
@@ -58,13 +60,13 @@ func (e *environment) addFrom(from *v1.EnvFromSource) error {
 	data := map[string]string{}
 	switch {
 	case from.ConfigMapRef != nil:
-		configMap, err := e.source.ConfigMap(e.pod.Namespace, from.ConfigMapRef.Name)
+		configMap, err := e.source.ConfigMap(e.owner.Namespace, from.ConfigMapRef.Name)
 		if err != nil {
 			return unlessOptional(err, from.ConfigMapRef.Optional)
 		}
 		data = configMap.Data
 	case from.SecretRef != nil:
-		secret, err := e.source.Secret(e.pod.Namespace, from.SecretRef.Name)
+		secret, err := e.source.Secret(e.owner.Namespace, from.SecretRef.Name)
 		if err != nil {
 			return unlessOptional(err, from.SecretRef.Optional)
 		}
@@ -116,12 +118,12 @@ func (e *environment) add(v *v1.EnvVar, c *v1.Container, services []Variable) er
 func (e *environment) resolve(from *v1.EnvVarSource, c *v1.Container) (value string, found bool, err error) {
 	switch {
 	case from.FieldRef != nil:
-		value, err = e.settings.fieldValue(e.pod, from.FieldRef.FieldPath, e.podIPs)
+		value, err = e.settings.fieldValue(e.owner, from.FieldRef.FieldPath, e.podIPs)
 		return value, true, err
 	case from.ResourceFieldRef != nil:
 		target := c
 		if name := from.ResourceFieldRef.ContainerName; name != "" {
-			if target = containerOfPod(e.pod, name); target == nil {
+			if target = pod.FindContainer(e.owner, name); target == nil {
 				return "", false, fmt.Errorf("container %s not found", name)
 			}
 		}
@@ -137,26 +139,26 @@ func (e *environment) resolve(from *v1.EnvVarSource, c *v1.Container) (value str
 
 func (e *environment) configMapKey(ref *v1.ConfigMapKeySelector) (string, bool, error) {
 	optional := ref.Optional != nil && *ref.Optional
-	configMap, err := e.source.ConfigMap(e.pod.Namespace, ref.Name)
+	configMap, err := e.source.ConfigMap(e.owner.Namespace, ref.Name)
 	if err != nil {
 		return "", false, unlessOptional(err, ref.Optional)
 	}
 	value, ok := configMap.Data[ref.Key]
 	if !ok && !optional {
-		return "", false, fmt.Errorf("couldn't find key %v in ConfigMap %v/%v", ref.Key, e.pod.Namespace, ref.Name)
+		return "", false, fmt.Errorf("couldn't find key %v in ConfigMap %v/%v", ref.Key, e.owner.Namespace, ref.Name)
 	}
 	return value, ok, nil
 }
 
 func (e *environment) secretKey(ref *v1.SecretKeySelector) (string, bool, error) {
 	optional := ref.Optional != nil && *ref.Optional
-	secret, err := e.source.Secret(e.pod.Namespace, ref.Name)
+	secret, err := e.source.Secret(e.owner.Namespace, ref.Name)
 	if err != nil {
 		return "", false, unlessOptional(err, ref.Optional)
 	}
 	value, ok := secret.Data[ref.Key]
 	if !ok && !optional {
-		return "", false, fmt.Errorf("couldn't find key %v in Secret %v/%v", ref.Key, e.pod.Namespace, ref.Name)
+		return "", false, fmt.Errorf("couldn't find key %v in Secret %v/%v", ref.Key, e.owner.Namespace, ref.Name)
 	}
 	return string(value), ok, nil
 }

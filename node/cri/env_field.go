@@ -7,8 +7,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-
-	"proa/node/pod"
 )
 
 // fieldValue is what a fieldRef of an environment variable refers to.
@@ -53,8 +51,6 @@ func subscript(path string) (name, key string, ok bool) {
 	}
 	return name, strings.TrimSuffix(rest, "']"), true
 }
-
-func containerOfPod(p *v1.Pod, name string) *v1.Container { return pod.FindContainer(p, name) }
 
 // resourceValue is what a resourceFieldRef refers to, in units of its divisor, rounded up. A limit that is not set is the
 // node's allocatable.
