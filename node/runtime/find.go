@@ -40,22 +40,31 @@ var parts = [...]part{
 
 // Find looks for every part in the bundle directory, then on PATH, and checks the versions. Its error has one line per part.
 func Find(ctx context.Context, bundleDir string) (Programs, error) {
+	programs, _, err := find(ctx, bundleDir, nil)
+	return programs, err
+}
+
+// find is Find with a memory: a program that is the same file as before is not asked again, which makes up most of the time
+// that a start takes. It returns what to remember.
+func find(ctx context.Context, bundleDir string, known map[string]string) (Programs, map[string]string, error) {
 	found := Programs{Versions: map[string]string{}}
 	versions, errs := make([]string, len(parts)), make([]error, len(parts))
 	var group sync.WaitGroup
 	for i, p := range parts {
-		group.Go(func() { *p.path(&found), versions[i], errs[i] = p.find(ctx, bundleDir) })
+		group.Go(func() { *p.path(&found), versions[i], errs[i] = p.find(ctx, bundleDir, known) })
 	}
 	group.Wait()
+	learned := map[string]string{}
 	for i, p := range parts {
 		if versions[i] != "" {
 			found.Versions[p.name] = versions[i]
+			learned[identity(*p.path(&found))] = versions[i]
 		}
 	}
-	return found, errors.Join(errs...)
+	return found, learned, errors.Join(errs...)
 }
 
-func (p part) find(ctx context.Context, bundleDir string) (path, version string, err error) {
+func (p part) find(ctx context.Context, bundleDir string, known map[string]string) (path, version string, err error) {
 	path = p.look(bundleDir)
 	if path == "" {
 		if p.optional {
@@ -64,7 +73,10 @@ func (p part) find(ctx context.Context, bundleDir string) (path, version string,
 		return "", "", fmt.Errorf("find %s: not in %q and not on PATH; version %s or newer is needed: `make bundle` builds it",
 			p.name, bundleDir, dotted(p.minimum))
 	}
-	version, err = askVersion(ctx, path, p.flag)
+	version = known[identity(path)]
+	if version == "" {
+		version, err = askVersion(ctx, path, p.flag)
+	}
 	if err != nil {
 		return "", "", fmt.Errorf("find %s: %s does not tell its version: %w; `make bundle` builds one that works", p.name, path, err)
 	}
@@ -89,6 +101,15 @@ func (p part) look(bundleDir string) string {
 		return ""
 	}
 	return path
+}
+
+// identity changes with the file.
+func identity(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return path
+	}
+	return fmt.Sprintf("%s %d %d", path, info.Size(), info.ModTime().UnixNano())
 }
 
 var versionPattern = regexp.MustCompile(`\bv?(\d+)\.(\d+)\.(\d+)\S*`)

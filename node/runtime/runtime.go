@@ -10,9 +10,11 @@ package runtime
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -91,16 +93,42 @@ func (r *Runtime) Start(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.stopped = false
-	programs, err := Find(ctx, r.cfg.BundleDir)
-	if err != nil {
+	if err := r.findPrograms(ctx); err != nil {
 		return err
 	}
-	r.programs = programs
 	changed, err := r.writeConfig()
 	if err != nil {
 		return err
 	}
 	return r.ensureLocked(ctx, changed)
+}
+
+// findPrograms looks for the bundle; versions that were asked once are kept beside the data.
+func (r *Runtime) findPrograms(ctx context.Context) error {
+	memory := filepath.Join(r.cfg.DataDir, "versions.json")
+	var known map[string]string
+	if text, err := os.ReadFile(memory); err == nil && json.Unmarshal(text, &known) != nil {
+		known = nil // damaged: everybody is asked again
+	}
+	programs, learned, err := find(ctx, r.cfg.BundleDir, known)
+	if err != nil {
+		return err
+	}
+	r.programs = programs
+	if maps.Equal(known, learned) {
+		return nil
+	}
+	text, err := json.Marshal(learned)
+	if err == nil {
+		err = os.MkdirAll(r.cfg.DataDir, 0o711)
+	}
+	if err == nil {
+		err = replaceFile(memory, text)
+	}
+	if err != nil {
+		return fmt.Errorf("remember versions of the runtime: %w", err)
+	}
+	return nil
 }
 
 // ensureLocked makes containerd run with the configuration on disk.

@@ -214,3 +214,26 @@ func sandboxPID(t *testing.T, node *runtimetest.Node, sandbox string) int {
 	}
 	return pid
 }
+
+func TestVersionsAreAskedOnce(t *testing.T) {
+	runtimetest.Need(t)
+	cfg := runtimetest.Config(t)
+	r := start(t, cfg)
+	t.Cleanup(func() {
+		if err := r.Uninstall(context.Background(), 0); err != nil {
+			t.Error(err)
+		}
+	})
+	text, err := os.ReadFile(filepath.Join(cfg.DataDir, "versions.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Programs that are the same files are believed to be what they were.
+	changed := strings.ReplaceAll(string(text), `:"2.`, `:"3.`)
+	if err := os.WriteFile(filepath.Join(cfg.DataDir, "versions.json"), []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := start(t, cfg).Programs().Versions["containerd"]; !strings.HasPrefix(got, "3.") {
+		t.Errorf("asked again: %s", got)
+	}
+}
