@@ -55,7 +55,7 @@ func apiLoad(ctx context.Context, c *client, pids []int, prefix string, out repo
 
 // removePods deletes the collection and returns when the API no longer shows any.
 func removePods(ctx context.Context, c *client, pods target) error {
-	if err := c.removeAll(ctx, pods); err != nil {
+	if err := c.removeAll(ctx, pods, 0); err != nil {
 		return fmt.Errorf("delete pods: %w", err)
 	}
 	return until(ctx, 50*time.Millisecond, func() error {

@@ -67,18 +67,14 @@ func (c *client) watch(ctx context.Context, t target, since string) (watch.Inter
 }
 
 func (c *client) remove(ctx context.Context, t target, name string) error {
-	return c.rest.Delete().NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).Name(name).
-		Body(atOnce()).Do(ctx).Error()
+	return c.rest.Delete().NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).Name(name).Do(ctx).Error()
 }
 
-func (c *client) removeAll(ctx context.Context, t target) error {
-	return c.rest.Delete().Namespace(t.namespace).Resource(t.resource).Body(atOnce()).Do(ctx).Error()
-}
-
-// atOnce deletes without grace: where no node agent runs, nobody else would end the wait.
-func atOnce() *metav1.DeleteOptions {
-	zero := int64(0)
-	return &metav1.DeleteOptions{GracePeriodSeconds: &zero}
+// removeAll deletes a collection with some seconds of grace. Where no node agent runs they must be none: nobody else would
+// end the wait.
+func (c *client) removeAll(ctx context.Context, t target, grace int64) error {
+	return c.rest.Delete().Namespace(t.namespace).Resource(t.resource).
+		Body(&metav1.DeleteOptions{GracePeriodSeconds: &grace}).Do(ctx).Error()
 }
 
 func (c *client) ready(ctx context.Context) error {

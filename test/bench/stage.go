@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 )
 
@@ -30,8 +29,6 @@ type reported struct {
 func runApart(ctx context.Context, o options, s stage) (figures, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
-	before := podGroups()
-	defer removeGroups(before)
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make pipe: %w", err)
@@ -96,35 +93,4 @@ func runInside(ctx context.Context, o options, name string) error {
 		}
 	}
 	return fmt.Errorf("no stage %q", name)
-}
-
-// podGroups finds the control groups of pods in the namespaces: groups are the one thing that does not end with those.
-func podGroups() map[string]bool {
-	found := map[string]bool{}
-	for _, pattern := range []string{"/sys/fs/cgroup/kubepods*", "/sys/fs/cgroup/*/kubepods*"} {
-		names, _ := filepath.Glob(pattern) // the pattern is well formed
-		for _, name := range names {
-			found[name] = true
-		}
-	}
-	return found
-}
-
-// removeGroups removes the groups that were not there before, innermost first.
-func removeGroups(before map[string]bool) {
-	for root := range podGroups() {
-		if before[root] {
-			continue
-		}
-		var all []string
-		filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-			if err == nil && entry.IsDir() {
-				all = append(all, path)
-			}
-			return nil
-		})
-		for i := len(all) - 1; i >= 0; i-- {
-			os.Remove(all[i])
-		}
-	}
 }

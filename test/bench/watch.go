@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 )
@@ -39,11 +40,11 @@ func watchers(ctx context.Context, c *client, out func(string, float64)) error {
 		streams[i] = w
 	}
 	called := make([]time.Time, watchWrites)
-	seen := make([][]time.Time, watcherCount)
+	seen, ended := make([][]time.Time, watcherCount), make([]error, watcherCount)
 	var all sync.WaitGroup
 	for i, w := range streams {
 		seen[i] = make([]time.Time, watchWrites)
-		all.Go(func() { see(w, seen[i]) })
+		all.Go(func() { ended[i] = see(w, seen[i]) })
 	}
 	begin := time.Now()
 	if _, err := (load{callers: callers, count: watchWrites, do: func(ctx context.Context, n int) error {
@@ -55,12 +56,12 @@ func watchers(ctx context.Context, c *client, out func(string, float64)) error {
 	}
 	all.Wait()
 	took := time.Since(begin)
+	if err := errors.Join(ended...); err != nil {
+		return fmt.Errorf("watch config maps: %w", err)
+	}
 	var worst time.Duration
 	for _, times := range seen {
 		for n, at := range times {
-			if at.IsZero() {
-				return errors.New("a watcher did not see every write in time")
-			}
 			worst = max(worst, at.Sub(called[n]))
 		}
 	}
@@ -69,10 +70,13 @@ func watchers(ctx context.Context, c *client, out func(string, float64)) error {
 	return nil
 }
 
-// see notes when each config map was first seen and returns when all were, or when the watch ended.
-func see(w watch.Interface, at []time.Time) {
+// see notes when each config map was first seen and returns when all were; an error when the watch ended before.
+func see(w watch.Interface, at []time.Time) error {
 	left := len(at)
 	for e := range w.ResultChan() {
+		if e.Type == watch.Error {
+			return fmt.Errorf("%d events missing: %w", left, apierrors.FromObject(e.Object))
+		}
 		m, ok := e.Object.(*corev1.ConfigMap)
 		if !ok || e.Type != watch.Added {
 			continue
@@ -84,7 +88,8 @@ func see(w watch.Interface, at []time.Time) {
 		}
 		at[n] = time.Now()
 		if left--; left == 0 {
-			return
+			return nil
 		}
 	}
+	return fmt.Errorf("the watch ended, %d events missing", left)
 }
