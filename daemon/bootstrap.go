@@ -9,6 +9,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/client"
 	"proa/kinds/scheduling"
+	"proa/ops/pki"
 )
 
 // systemUser is who writes what a cluster starts with.
@@ -46,6 +48,9 @@ func (c *control) bootstrap(ctx context.Context) error {
 			}
 			return ensureAll(ctx, api, "priorityclasses.scheduling.k8s.io", classes...)
 		},
+		func() error {
+			return ensureAll(ctx, api, "clusterrolebindings.rbac.authorization.k8s.io", nodeClientBinding())
+		},
 		func() error { return c.bootstrapServices(ctx, api) },
 	}
 	failed := make([]error, len(steps))
@@ -60,6 +65,15 @@ func (c *control) bootstrap(ctx context.Context) error {
 	c.health.done("rbac")
 	c.health.done("services")
 	return nil
+}
+
+// nodeClientBinding lets the API server use the nodes' APIs.
+func nodeClientBinding() client.Object {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "proa:kubelet-api-admin"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:kubelet-api-admin"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: pki.NodeClientUser}},
+	}
 }
 
 func (c *control) bootstrapServices(ctx context.Context, api client.Client) error {

@@ -38,7 +38,7 @@ func Down(ctx context.Context, cfg *Config, grace time.Duration, say func(string
 		return err
 	}
 	say("stopped containers and containerd")
-	return removeRunning(cfg, say)
+	return removeRunning(ctx, cfg, say)
 }
 
 // Uninstall is Down without grace, and removes all files too.
@@ -61,7 +61,7 @@ func Uninstall(ctx context.Context, cfg *Config, say func(string)) error {
 }
 
 // removeRunning takes away what a running node leaves in the kernel and in the run directory.
-func removeRunning(cfg *Config, say func(string)) error {
+func removeRunning(ctx context.Context, cfg *Config, say func(string)) error {
 	plane, err := newDataPlane(cfg)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func removeRunning(cfg *Config, say func(string)) error {
 		return err
 	}
 	say("removed links, packet rules and mounts")
-	if err := cgroup.New(cgroupRoot(cfg)).RemoveAll(); err != nil {
+	if err := cgroup.New(cgroupRoot(cfg)).RemoveAll(ctx); err != nil {
 		return fmt.Errorf("remove cgroups: %w", err)
 	}
 	say("removed cgroups")

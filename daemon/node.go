@@ -33,8 +33,17 @@ func bundledRuntime(cfg *Config) (*runtime.Runtime, error) {
 	return runtime.New(runtime.Config{
 		BundleDir: cfg.BundleDir, DataDir: filepath.Join(cfg.DataDir, "containerd"), StateDir: filepath.Join(cfg.RunDir, "containerd"),
 		CNIBinDir: cfg.BundleDir, CNIConfDir: cniConfDir(cfg), SandboxImage: cfg.SandboxImage,
-		LogFile: filepath.Join(cfg.DataDir, "log", "containerd.log"), Log: cfg.Log,
+		LogFile: filepath.Join(cfg.DataDir, "log", "containerd.log"), Log: cfg.Log, Ready: answers,
 	})
+}
+
+// answers says whether a container runtime serves.
+func answers(ctx context.Context, socket string) error {
+	c, err := cri.New("unix://" + socket)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.WaitReady(ctx), c.Close())
 }
 
 // startContainers begins to start the runtime and does not wait: the control plane starts meanwhile.

@@ -137,12 +137,10 @@ func (s *Stream) line(kind string, object []byte) error {
 	return err
 }
 
-// frame is one protobuf event behind its length: a WatchEvent in the envelope of every protobuf body.
+// frame is one protobuf event behind its length: a bare WatchEvent, whose object is in the envelope of every protobuf body.
 func (s *Stream) frame(kind string, body []byte) error {
 	extension := headSize(len(body)) + len(body)
-	event := headSize(len(kind)) + len(kind) + headSize(extension) + extension
 	b := append(s.buf[:0], 0, 0, 0, 0)
-	b = appendUnknown(b, "v1", "WatchEvent", event)
 	b = appendField(b, tagEventType, kind)
 	b = appendHead(b, tagEventObject, extension)
 	b = append(appendHead(b, tagExtensionRaw, len(body)), body...)

@@ -69,6 +69,7 @@ func runUntilSignal(ctx context.Context, cfg *daemon.Config, run func(context.Co
 	defer stop()
 	report := os.Stderr
 	if os.Getenv("PROA_DETACHED") != "" {
+		syscall.CloseOnExec(readyFD) // containerd must not hold it open
 		report = os.NewFile(readyFD, "report")
 		os.Unsetenv("PROA_DETACHED")
 	}

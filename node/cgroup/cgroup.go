@@ -6,14 +6,17 @@
 package cgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
+	"golang.org/x/sys/unix"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	resourcehelper "k8s.io/component-helpers/resource"
@@ -68,8 +71,30 @@ func (g *Groups) Remove(uid types.UID) error {
 	return errors.Join(errs...)
 }
 
-// RemoveAll removes the root group and all below. It fails when processes are left.
-func (g *Groups) RemoveAll() error { return destroy(g.root) }
+// RemoveAll kills what still runs in the root group and below, and removes them.
+func (g *Groups) RemoveAll(ctx context.Context) error {
+	m, err := open(g.root, &cgroups.Resources{})
+	if err != nil {
+		return err
+	}
+	for m.Exists() {
+		pids, err := m.GetAllPids()
+		if err != nil || len(pids) == 0 {
+			break
+		}
+		for _, pid := range pids {
+			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("kill process %d of cgroup %s: %w", pid, g.root, err)
+			}
+		}
+		select { // version 1 has no event for a group that became empty
+		case <-ctx.Done():
+			return fmt.Errorf("empty cgroup %s: %w", g.root, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return destroy(g.root)
+}
 
 func open(path string, r *cgroups.Resources) (cgroups.Manager, error) {
 	if cgroups.IsCgroup2UnifiedMode() {

@@ -1,6 +1,7 @@
 package cgroup_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func TestLimits(t *testing.T) {
 		t.Skipf("no control groups can be made here: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := groups.RemoveAll(); err != nil {
+		if err := groups.RemoveAll(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -85,7 +85,7 @@ func start(t testing.TB) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.cgroups.RemoveAll(); err != nil {
+		if err := c.cgroups.RemoveAll(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
