@@ -21,36 +21,88 @@ const (
 
 var benchPods = target{"pods", "bench"}
 
-// apiLoad runs the API load against a control plane that consists of some processes. Figures get the prefix.
-func apiLoad(ctx context.Context, c *client, pids []int, prefix string, out report) error {
-	if err := c.namespace(ctx, benchPods.namespace); err != nil {
+// apiRun is the API load against a control plane that consists of some processes.
+type apiRun struct {
+	*client
+	pids   []int
+	prefix string // of the figures
+	report report
+}
+
+func (a *apiRun) out(id string, value float64) { a.report(a.prefix+id, value) }
+
+// run makes the steps of the load in order.
+func (a *apiRun) run(ctx context.Context) error {
+	if err := a.namespace(ctx, benchPods.namespace); err != nil {
 		return err
 	}
-	idle, err := privateMemory(pids...)
+	idle, err := privateMemory(a.pids...)
 	if err != nil {
 		return err
 	}
-	out(prefix+"memory.idle", idle)
-	for _, step := range []func(context.Context, *client, func(string, float64)) error{writes, reads} {
-		if err := step(ctx, c, func(id string, value float64) { out(prefix+id, value) }); err != nil {
+	a.out("memory.idle", idle)
+	for _, step := range []func(context.Context) error{a.writes, a.reads} {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	full, err := privateMemory(pids...)
+	full, err := privateMemory(a.pids...)
 	if err != nil {
 		return err
 	}
-	out(prefix+"memory.full", full)
-	out(prefix+"memory.pod", (full-idle)*1024/manyPods)
-	if err := watchers(ctx, c, func(id string, value float64) { out(prefix+id, value) }); err != nil {
-		return err
+	a.out("memory.full", full)
+	a.out("memory.pod", (full-idle)*1024/manyPods)
+	for _, step := range []func(context.Context) error{a.watchers, a.removal} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	begin := time.Now()
-	if err := removePods(ctx, c, benchPods); err != nil {
-		return err
-	}
-	out(prefix+"delete", time.Since(begin).Seconds())
 	return nil
+}
+
+// costed runs what makes some calls and reports what one of them cost the server: the client shares the machine, so the
+// times alone say as much about the client.
+func (a *apiRun) costed(id string, f func() (calls int, err error)) error {
+	before, err := cpuTime(a.pids...)
+	if err != nil {
+		return err
+	}
+	calls, err := f()
+	if err != nil {
+		return err
+	}
+	after, err := cpuTime(a.pids...)
+	if err != nil {
+		return err
+	}
+	a.out(id+".cpu", float64((after-before).Microseconds())/float64(max(1, calls)))
+	return nil
+}
+
+// load runs a load and reports its rate, quantiles and cost.
+func (a *apiRun) load(ctx context.Context, id string, l load) error {
+	return a.costed(id, func() (int, error) {
+		o, err := l.run(ctx)
+		if err != nil {
+			return 0, err
+		}
+		a.out(id, o.rate())
+		a.out(id+".p50", o.quantile(.5))
+		a.out(id+".p99", o.quantile(.99))
+		return o.done, nil
+	})
+}
+
+// removal deletes all pods at once.
+func (a *apiRun) removal(ctx context.Context) error {
+	return a.costed("delete", func() (int, error) {
+		begin := time.Now()
+		if err := removePods(ctx, a.client, benchPods); err != nil {
+			return 0, err
+		}
+		a.out("delete", time.Since(begin).Seconds())
+		return manyPods, nil
+	})
 }
 
 // removePods deletes the collection and returns when the API no longer shows any.
@@ -71,44 +123,32 @@ func removePods(ctx context.Context, c *client, pods target) error {
 }
 
 // writes creates the pods and changes some.
-func writes(ctx context.Context, c *client, out func(string, float64)) error {
-	made, err := load{callers: callers, count: manyPods, do: func(ctx context.Context, n int) error {
-		return c.create(ctx, benchPods, newPod(n), &corev1.Pod{})
-	}}.run(ctx)
-	if err != nil {
+func (a *apiRun) writes(ctx context.Context) error {
+	if err := a.load(ctx, "create", load{callers: callers, count: manyPods, do: func(ctx context.Context, n int) error {
+		return a.create(ctx, benchPods, newPod(n), &corev1.Pod{})
+	}}); err != nil {
 		return fmt.Errorf("create pods: %w", err)
 	}
-	out("create", made.rate())
-	out("create.p99", made.quantile(.99))
-	patched, err := load{callers: callers, limit: timeBound, do: func(ctx context.Context, n int) error {
-		patch := fmt.Sprintf(`{"metadata":{"annotations":{"round":"%d"}},"spec":{"containers":[{"name":"main","image":"example.com/app:%d"}]}}`, n, n)
-		return c.patch(ctx, benchPods, podName(n%manyPods), "", patch, &corev1.Pod{})
-	}}.run(ctx)
-	if err != nil {
-		return fmt.Errorf("patch pods: %w", err)
+	for _, patch := range []struct{ id, subresource, body string }{
+		{"patch", "", `{"metadata":{"annotations":{"round":"%[1]d"}},"spec":{"containers":[{"name":"main","image":"example.com/app:%[1]d"}]}}`},
+		{"status", "status", `{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","reason":"R%d"}]}}`},
+	} {
+		if err := a.load(ctx, patch.id, load{callers: callers, limit: timeBound, do: func(ctx context.Context, n int) error {
+			return a.patch(ctx, benchPods, podName(n%manyPods), patch.subresource, fmt.Sprintf(patch.body, n), &corev1.Pod{})
+		}}); err != nil {
+			return fmt.Errorf("patch pods: %w", err)
+		}
 	}
-	out("patch", patched.rate())
-	status, err := load{callers: callers, limit: timeBound, do: func(ctx context.Context, n int) error {
-		patch := fmt.Sprintf(`{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","reason":"R%d"}]}}`, n)
-		return c.patch(ctx, benchPods, podName(n%manyPods), "status", patch, &corev1.Pod{})
-	}}.run(ctx)
-	if err != nil {
-		return fmt.Errorf("patch status: %w", err)
-	}
-	out("status", status.rate())
 	return nil
 }
 
 // reads gets and lists; what the client decodes is part of the time.
-func reads(ctx context.Context, c *client, out func(string, float64)) error {
-	got, err := load{callers: callers, limit: timeBound, do: func(ctx context.Context, n int) error {
-		return c.get(ctx, benchPods, podName(n%manyPods), &corev1.Pod{})
-	}}.run(ctx)
-	if err != nil {
+func (a *apiRun) reads(ctx context.Context) error {
+	if err := a.load(ctx, "get", load{callers: callers, limit: timeBound, do: func(ctx context.Context, n int) error {
+		return a.get(ctx, benchPods, podName(n%manyPods), &corev1.Pod{})
+	}}); err != nil {
 		return fmt.Errorf("get pods: %w", err)
 	}
-	out("get", got.rate())
-	out("get.p99", got.quantile(.99))
 	for _, l := range []struct {
 		id             string
 		callers, count int
@@ -119,21 +159,18 @@ func reads(ctx context.Context, c *client, out func(string, float64)) error {
 		{"list.four", 4, 20, func(int) string { return "" }, manyPods},
 		{"list.label", 4, 0, func(n int) string { return "group=" + strconv.Itoa(n%(manyPods/fewPods)) }, fewPods},
 	} {
-		listed, err := load{callers: l.callers, count: l.count, limit: timeBound, do: func(ctx context.Context, n int) error {
+		if err := a.load(ctx, l.id, load{callers: l.callers, count: l.count, limit: timeBound, do: func(ctx context.Context, n int) error {
 			var all corev1.PodList
-			if err := c.list(ctx, benchPods, l.selector(n), &all); err != nil {
+			if err := a.list(ctx, benchPods, l.selector(n), &all); err != nil {
 				return err
 			}
 			if len(all.Items) != l.want {
 				return fmt.Errorf("listed %d pods, not %d", len(all.Items), l.want)
 			}
 			return nil
-		}}.run(ctx)
-		if err != nil {
+		}}); err != nil {
 			return fmt.Errorf("list pods: %w", err)
 		}
-		out(l.id, listed.quantile(.5))
-		out(l.id+".rate", listed.rate())
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func measureUpstream(ctx context.Context, o options, out report) error {
 	time.Sleep(2 * time.Second)
 	c, err := newClient(file("kubeconfig"))
 	if err == nil {
-		err = apiLoad(ctx, c, []int{server.pid(), etcd.pid()}, "upstream.", out)
+		err = (&apiRun{c, []int{server.pid(), etcd.pid()}, "upstream.", out}).run(ctx)
 	}
 	return errors.Join(server.why(err), server.stop())
 }

@@ -22,17 +22,17 @@ const (
 
 // watchers lets many clients watch a namespace while config maps are created in it: events seen by all of them together in
 // a second, and the worst time from the call of a create until a watcher has decoded its event.
-func watchers(ctx context.Context, c *client, out func(string, float64)) error {
+func (a *apiRun) watchers(ctx context.Context) error {
 	maps := target{"configmaps", benchPods.namespace}
 	var now corev1.ConfigMapList
-	if err := c.list(ctx, maps, "", &now); err != nil {
+	if err := a.list(ctx, maps, "", &now); err != nil {
 		return fmt.Errorf("list config maps: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	streams := make([]watch.Interface, watcherCount)
 	for i := range streams {
-		w, err := c.watch(ctx, maps, now.ResourceVersion)
+		w, err := a.client.watch(ctx, maps, now.ResourceVersion)
 		if err != nil {
 			return fmt.Errorf("watch config maps: %w", err)
 		}
@@ -50,7 +50,7 @@ func watchers(ctx context.Context, c *client, out func(string, float64)) error {
 	if _, err := (load{callers: callers, count: watchWrites, do: func(ctx context.Context, n int) error {
 		called[n] = time.Now()
 		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "watched-" + strconv.Itoa(n)}, Data: map[string]string{"key": "value"}}
-		return c.create(ctx, maps, made, &corev1.ConfigMap{})
+		return a.create(ctx, maps, made, &corev1.ConfigMap{})
 	}}).run(ctx); err != nil {
 		return fmt.Errorf("create config maps: %w", err)
 	}
@@ -65,8 +65,8 @@ func watchers(ctx context.Context, c *client, out func(string, float64)) error {
 			worst = max(worst, at.Sub(called[n]))
 		}
 	}
-	out("watch", watcherCount*watchWrites/took.Seconds())
-	out("watch.worst", float64(worst.Milliseconds()))
+	a.out("watch", watcherCount*watchWrites/took.Seconds())
+	a.out("watch.worst", float64(worst.Milliseconds()))
 	return nil
 }
 
