@@ -7,6 +7,9 @@
 // transaction: packets see the old rules or the new ones. The first Apply replaces what an earlier process left, so
 // traffic flows on by the old rules until then. When a transaction fails, the next Apply rebuilds everything.
 //
+// Where clients keep their backend, the chain has a map of its own from client to backend, which the kernel fills and
+// forgets; see remember. It does not outlive the first Apply of a new process.
+//
 // The road not taken: a rule per backend with jumps (iptables' way, also kube-proxy's in nftables) costs a chain per
 // endpoint, and marks to remember what to masquerade; here the connection tracker's original address tells it.
 package nft
@@ -99,10 +102,16 @@ func (k *Kernel) Remove() error {
 // change queues the difference between two rulesets.
 func (k *Kernel) change(before, after *ruleset.Ruleset) error {
 	for name, backends := range after.Backends {
-		if !slices.Equal(before.Backends[name], backends) {
-			if err := k.fill(name, backends, before.Backends[name] != nil); err != nil {
-				return err
-			}
+		if slices.Equal(before.Backends[name], backends) && before.Sticky[name] == after.Sticky[name] {
+			continue
+		}
+		k.emptyChain(name, before.Backends[name] != nil)
+		memory, err := k.changeMemory(name, before.Sticky[name], after.Sticky[name])
+		if err != nil {
+			return err
+		}
+		if err := k.fill(name, backends, memory); err != nil {
+			return err
 		}
 	}
 	if err := k.changeFrontends(before.Frontends, after.Frontends); err != nil {
@@ -119,6 +128,9 @@ func (k *Kernel) change(before, after *ruleset.Ruleset) error {
 			chain := k.chain(name)
 			k.conn.FlushChain(chain)
 			k.conn.DelChain(chain)
+			if before.Sticky[name] > 0 {
+				k.conn.DelSet(k.clients(name))
+			}
 		}
 	}
 	return nil

@@ -99,20 +99,38 @@ func chainName(backends string) string {
 	return "to-" + strings.NewReplacer(":", "/", "@", "/").Replace(backends)
 }
 
-// fill queues the one rule of a set of backends.
-func (k *Kernel) fill(name string, backends []netip.AddrPort, exists bool) error {
-	chain := k.chain(name)
+// emptyChain queues the making of the chain of a set of backends, or the removal of its rules.
+func (k *Kernel) emptyChain(name string, exists bool) {
 	if exists {
-		k.conn.FlushChain(chain)
+		k.conn.FlushChain(k.chain(name))
 	} else {
-		k.conn.AddChain(chain)
+		k.conn.AddChain(k.chain(name))
 	}
+}
+
+// fill queues the rules of a set of backends. Without memory of clients it is one.
+func (k *Kernel) fill(name string, backends []netip.AddrPort, memory *memory) error {
+	chain := k.chain(name)
+	if memory != nil {
+		if err := k.remember(chain, backends, memory); err != nil {
+			return err
+		}
+	}
+	pick, err := k.pick(backends)
+	if err != nil {
+		return err
+	}
+	k.rule(chain, pick, toBackend())
+	return nil
+}
+
+// pick loads a random backend into the first two fields.
+func (k *Kernel) pick(backends []netip.AddrPort) ([]expr.Any, error) {
 	if len(backends) == 1 {
-		k.rule(chain, []expr.Any{
+		return []expr.Any{
 			&expr.Immediate{Register: field1, Data: backends[0].Addr().AsSlice()},
 			&expr.Immediate{Register: field2, Data: binary.BigEndian.AppendUint16(nil, backends[0].Port())},
-		}, toBackend())
-		return nil
+		}, nil
 	}
 	choice := &nftables.Set{Table: k.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeInteger, DataType: backendType}
 	var elements []nftables.SetElement
@@ -120,13 +138,12 @@ func (k *Kernel) fill(name string, backends []netip.AddrPort, exists bool) error
 		elements = append(elements, nftables.SetElement{Key: binary.NativeEndian.AppendUint32(nil, uint32(i)), Val: addrPort(b)})
 	}
 	if err := k.conn.AddSet(choice, elements); err != nil {
-		return err
+		return nil, err
 	}
-	k.rule(chain, []expr.Any{
+	return []expr.Any{
 		&expr.Numgen{Register: field1, Type: unix.NFT_NG_RANDOM, Modulus: uint32(len(backends))},
 		&expr.Lookup{SourceRegister: field1, DestRegister: field1, IsDestRegSet: true, SetName: choice.Name, SetID: choice.ID},
-	}, toBackend())
-	return nil
+	}, nil
 }
 
 // toBackend translates to the address and port in the first two fields.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -41,7 +42,7 @@ type portKey struct{ namespace, service, port string }
 func Rules(in Input) *ruleset.Ruleset {
 	b := &builder{in: in, endpoints: collect(in), loops: map[netip.Addr]bool{}, rules: &ruleset.Ruleset{
 		Pods: in.Pods, Services: in.Services,
-		Frontends: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{},
+		Frontends: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{}, Sticky: map[string]time.Duration{},
 	}}
 	for service := range in.ServiceList {
 		if in.Skip == nil || !in.Skip(service) {
@@ -109,32 +110,57 @@ func (b *builder) service(s *v1.Service) {
 	if err != nil || !clusterIP.Is4() || s.Spec.Type == v1.ServiceTypeExternalName {
 		return // headless, not allocated yet, or a name only
 	}
+	sticky := affinity(&s.Spec)
 	for i := range s.Spec.Ports {
 		port := &s.Spec.Ports[i]
 		proto := protocol(port.Protocol)
 		all := b.endpoints[portKey{s.Namespace, s.Name, port.Name}]
 		name := s.Namespace + "/" + s.Name + ":" + cmp.Or(port.Name, strconv.Itoa(int(port.Port)))
 		onlyLocal := value(s.Spec.InternalTrafficPolicy, v1.ServiceInternalTrafficPolicyCluster) == v1.ServiceInternalTrafficPolicyLocal
-		b.frontend(ruleset.Frontend{Addr: clusterIP, Proto: proto, Port: uint16(port.Port)}, name, all, onlyLocal)
+		b.frontend(ruleset.Frontend{Addr: clusterIP, Proto: proto, Port: uint16(port.Port)}, backendSet{name, all, onlyLocal, sticky})
 		if port.NodePort != 0 {
 			onlyLocal := s.Spec.ExternalTrafficPolicy == v1.ServiceExternalTrafficPolicyLocal
-			b.frontend(ruleset.Frontend{Proto: proto, Port: uint16(port.NodePort)}, name, all, onlyLocal)
+			b.frontend(ruleset.Frontend{Proto: proto, Port: uint16(port.NodePort)}, backendSet{name, all, onlyLocal, sticky})
 		}
 	}
 }
 
+// affinity is for how long a client keeps its backend; zero when it need not.
+func affinity(spec *v1.ServiceSpec) time.Duration {
+	if spec.SessionAffinity != v1.ServiceAffinityClientIP {
+		return 0
+	}
+	seconds := v1.DefaultClientIPServiceAffinitySeconds
+	if config := spec.SessionAffinityConfig; config != nil && config.ClientIP != nil {
+		seconds = value(config.ClientIP.TimeoutSeconds, seconds)
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// backendSet is what frontends lead to, before it is decided which endpoints serve.
+type backendSet struct {
+	name      string
+	all       []endpoint
+	onlyLocal bool
+	sticky    time.Duration
+}
+
 // frontend leads f to the endpoints that may serve it.
-func (b *builder) frontend(f ruleset.Frontend, name string, all []endpoint, onlyLocal bool) {
-	if onlyLocal {
+func (b *builder) frontend(f ruleset.Frontend, to backendSet) {
+	name := to.name
+	if to.onlyLocal {
 		name += "@" + b.in.Node
 	}
-	backends := b.choose(all, onlyLocal)
+	backends := b.choose(to.all, to.onlyLocal)
 	if len(backends) == 0 {
 		b.rules.Closed = append(b.rules.Closed, f)
 		return
 	}
 	b.rules.Frontends[f] = name
 	b.rules.Backends[name] = backends
+	if to.sticky > 0 {
+		b.rules.Sticky[name] = to.sticky
+	}
 }
 
 // choose picks the ready endpoints, or, when none is, those that still serve while they terminate (KEP-1669).

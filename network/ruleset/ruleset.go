@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Protocol is the transport of a frontend, an IP protocol number.
@@ -61,6 +62,9 @@ type Ruleset struct {
 	Frontends map[Frontend]string
 	// Backends are the places that new connections are spread over, sorted, by name. None is empty.
 	Backends map[string][]netip.AddrPort
+	// Sticky names the Backends among which a client is led to the same one again, if its last connection is no longer
+	// ago than the time given.
+	Sticky map[string]time.Duration
 	// Closed frontends have no backend; new connections are refused at once instead of left hanging.
 	Closed []Frontend
 	// Loops are the addresses of the node's own pods that are backends: a pod that is led to itself sees the
@@ -86,7 +90,11 @@ func (r *Ruleset) String() string {
 	}
 	slices.Sort(names)
 	for _, n := range names {
-		fmt.Fprintf(&b, "%s = %v\n", n, r.Backends[n])
+		fmt.Fprintf(&b, "%s = %v", n, r.Backends[n])
+		if since := r.Sticky[n]; since > 0 {
+			fmt.Fprintf(&b, " sticky %s", since)
+		}
+		b.WriteString("\n")
 	}
 	for _, f := range r.Closed {
 		fmt.Fprintf(&b, "%s closed\n", f)
