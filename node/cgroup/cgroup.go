@@ -12,11 +12,9 @@ import (
 	"path"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
-	"golang.org/x/sys/unix"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	resourcehelper "k8s.io/component-helpers/resource"
@@ -62,39 +60,18 @@ func (g *Groups) SetBurstable(milliCPU int64) error {
 	return create(path.Join(g.root, "burstable"), &cgroups.Resources{CpuShares: Shares(milliCPU)})
 }
 
-// Remove removes the group of a pod, whatever its class was. All its processes must have ended.
-func (g *Groups) Remove(uid types.UID) error {
+// Remove removes the group of a pod, whatever its class was. Its containers have ended; what still runs there escaped them (a
+// start that was cut off leaves such a process) and is killed.
+func (g *Groups) Remove(ctx context.Context, uid types.UID) error {
 	var errs []error
 	for _, class := range []v1.PodQOSClass{v1.PodQOSGuaranteed, v1.PodQOSBurstable, v1.PodQOSBestEffort} {
-		errs = append(errs, destroy(g.pathOf(class, uid)))
+		errs = append(errs, destroy(ctx, g.pathOf(class, uid)))
 	}
 	return errors.Join(errs...)
 }
 
 // RemoveAll kills what still runs in the root group and below, and removes them.
-func (g *Groups) RemoveAll(ctx context.Context) error {
-	m, err := open(g.root, &cgroups.Resources{})
-	if err != nil {
-		return err
-	}
-	for m.Exists() {
-		pids, err := m.GetAllPids()
-		if err != nil || len(pids) == 0 {
-			break
-		}
-		for _, pid := range pids {
-			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("kill process %d of cgroup %s: %w", pid, g.root, err)
-			}
-		}
-		select { // version 1 has no event for a group that became empty
-		case <-ctx.Done():
-			return fmt.Errorf("empty cgroup %s: %w", g.root, ctx.Err())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	return destroy(g.root)
-}
+func (g *Groups) RemoveAll(ctx context.Context) error { return destroy(ctx, g.root) }
 
 func open(path string, r *cgroups.Resources) (cgroups.Manager, error) {
 	if cgroups.IsCgroup2UnifiedMode() {
@@ -118,17 +95,6 @@ func create(path string, r *cgroups.Resources) error {
 	}
 	if err := m.Set(r); err != nil {
 		return fmt.Errorf("set limits of cgroup %s: %w", path, err)
-	}
-	return nil
-}
-
-func destroy(path string) error {
-	m, err := open(path, &cgroups.Resources{})
-	if err != nil {
-		return err
-	}
-	if err := m.Destroy(); err != nil {
-		return fmt.Errorf("remove cgroup %s: %w", path, err)
 	}
 	return nil
 }

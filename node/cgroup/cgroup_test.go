@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,13 +38,13 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// TestLimits makes real groups and reads back what the kernel keeps.
-func TestLimits(t *testing.T) {
+// realGroups are groups of the test's own, in the kernel.
+func realGroups(t *testing.T) *cgroup.Groups {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("control groups need root")
 	}
-	root := fmt.Sprintf("/proatest-cgroup-%d", os.Getpid())
-	groups := cgroup.New(root)
+	groups := cgroup.New(fmt.Sprintf("/proatest-cgroup-%d", os.Getpid()))
 	if err := groups.Prepare(); err != nil {
 		t.Skipf("no control groups can be made here: %v", err)
 	}
@@ -52,6 +53,52 @@ func TestLimits(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return groups
+}
+
+// TestRemoveKills leaves a process in a pod's group, in one hierarchy only, as a start that was cut off does.
+func TestRemoveKills(t *testing.T) {
+	groups := realGroups(t)
+	p := podWith(nil, nil)
+	if err := groups.Ensure(p); err != nil {
+		t.Fatal(err)
+	}
+	left, _ := filepath.Glob("/sys/fs/cgroup/*" + groups.Path(p))
+	if cgroups.IsCgroup2UnifiedMode() {
+		left = []string{"/sys/fs/cgroup" + groups.Path(p)}
+	}
+	if len(left) == 0 {
+		t.Fatal("the pod has no group")
+	}
+	inside := filepath.Join(left[0], "container")
+	if err := os.Mkdir(inside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stray := exec.Command("sleep", "1000")
+	if err := stray.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stray.Wait() }()
+	if err := os.WriteFile(filepath.Join(inside, "cgroup.procs"), []byte(fmt.Sprint(stray.Process.Pid)), 0o644); err != nil {
+		stray.Process.Kill()
+		t.Fatal(err)
+	}
+	if err := groups.Remove(t.Context(), p.UID); err != nil {
+		stray.Process.Kill()
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil || err.Error() != "signal: killed" {
+		t.Errorf("the process ended with %v", err)
+	}
+	if _, err := os.Stat(left[0]); !os.IsNotExist(err) {
+		t.Errorf("the group is left: %v", err)
+	}
+}
+
+// TestLimits makes real groups and reads back what the kernel keeps.
+func TestLimits(t *testing.T) {
+	groups := realGroups(t)
 	limits := v1.ResourceList{v1.ResourceCPU: resource.MustParse("500m"), v1.ResourceMemory: resource.MustParse("64Mi")}
 	p := podWith(v1.ResourceList{v1.ResourceCPU: resource.MustParse("250m")}, limits)
 	for range 2 { // the second time it is there already
@@ -71,7 +118,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	for range 2 { // removing what is gone is fine
-		if err := groups.Remove(p.UID); err != nil {
+		if err := groups.Remove(t.Context(), p.UID); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,9 @@ import (
 
 // CreateContainer creates a container in a sandbox and returns its id.
 func (c *Client) CreateContainer(ctx context.Context, sandboxID string, config *runtimeapi.ContainerConfig, sandbox *runtimeapi.PodSandboxConfig) (string, error) {
-	r, err := c.runtime.CreateContainer(ctx, &runtimeapi.CreateContainerRequest{PodSandboxId: sandboxID, Config: config, SandboxConfig: sandbox})
+	call, done := whole(ctx)
+	defer done()
+	r, err := c.runtime.CreateContainer(call, &runtimeapi.CreateContainerRequest{PodSandboxId: sandboxID, Config: config, SandboxConfig: sandbox})
 	if err != nil {
 		return "", plain(err)
 	}
@@ -21,7 +23,9 @@ func (c *Client) CreateContainer(ctx context.Context, sandboxID string, config *
 
 // StartContainer starts a created container.
 func (c *Client) StartContainer(ctx context.Context, id string) error {
-	_, err := c.runtime.StartContainer(ctx, &runtimeapi.StartContainerRequest{ContainerId: id})
+	call, done := whole(ctx)
+	defer done()
+	_, err := c.runtime.StartContainer(call, &runtimeapi.StartContainerRequest{ContainerId: id})
 	return plain(err)
 }
 
@@ -33,7 +37,9 @@ func (c *Client) StopContainer(ctx context.Context, id string, grace time.Durati
 
 // RemoveContainer removes a container that does not run. Its logs stay.
 func (c *Client) RemoveContainer(ctx context.Context, id string) error {
-	_, err := c.runtime.RemoveContainer(ctx, &runtimeapi.RemoveContainerRequest{ContainerId: id})
+	call, done := whole(ctx)
+	defer done()
+	_, err := c.runtime.RemoveContainer(call, &runtimeapi.RemoveContainerRequest{ContainerId: id})
 	return unlessGone(err)
 }
 
@@ -45,7 +51,9 @@ func (c *Client) ReopenLog(ctx context.Context, id string) error {
 
 // UpdateContainer changes the limits of a running container.
 func (c *Client) UpdateContainer(ctx context.Context, id string, resources *runtimeapi.LinuxContainerResources) error {
-	_, err := c.runtime.UpdateContainerResources(ctx, &runtimeapi.UpdateContainerResourcesRequest{ContainerId: id, Linux: resources})
+	call, done := whole(ctx)
+	defer done()
+	_, err := c.runtime.UpdateContainerResources(call, &runtimeapi.UpdateContainerResourcesRequest{ContainerId: id, Linux: resources})
 	return plain(err)
 }
 

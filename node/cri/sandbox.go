@@ -10,11 +10,13 @@ import (
 
 // RunSandbox creates and starts a sandbox, its network included, and returns it as it is then.
 func (c *Client) RunSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, handler string) (pod.Sandbox, error) {
-	r, err := c.runtime.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config, RuntimeHandler: handler})
+	call, done := whole(ctx)
+	defer done()
+	r, err := c.runtime.RunPodSandbox(call, &runtimeapi.RunPodSandboxRequest{Config: config, RuntimeHandler: handler})
 	if err != nil {
 		return pod.Sandbox{}, plain(err)
 	}
-	s, err := c.runtime.PodSandboxStatus(ctx, &runtimeapi.PodSandboxStatusRequest{PodSandboxId: r.PodSandboxId})
+	s, err := c.runtime.PodSandboxStatus(call, &runtimeapi.PodSandboxStatusRequest{PodSandboxId: r.PodSandboxId})
 	if err != nil {
 		return pod.Sandbox{}, plain(err)
 	}
@@ -23,13 +25,17 @@ func (c *Client) RunSandbox(ctx context.Context, config *runtimeapi.PodSandboxCo
 
 // StopSandbox ends all that runs in a sandbox and frees its network. What is not there is stopped.
 func (c *Client) StopSandbox(ctx context.Context, id string) error {
-	_, err := c.runtime.StopPodSandbox(ctx, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id})
+	call, done := whole(ctx)
+	defer done()
+	_, err := c.runtime.StopPodSandbox(call, &runtimeapi.StopPodSandboxRequest{PodSandboxId: id})
 	return unlessGone(err)
 }
 
 // RemoveSandbox removes a sandbox and its containers. What is not there is removed.
 func (c *Client) RemoveSandbox(ctx context.Context, id string) error {
-	_, err := c.runtime.RemovePodSandbox(ctx, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id})
+	call, done := whole(ctx)
+	defer done()
+	_, err := c.runtime.RemovePodSandbox(call, &runtimeapi.RemovePodSandboxRequest{PodSandboxId: id})
 	return unlessGone(err)
 }
 

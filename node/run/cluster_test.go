@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,8 @@ type cluster struct {
 	probes     chan pod.ProbeResult
 	runner     *run.Runner
 	stop       func()
+	starting   atomic.Pointer[func(containerID string)] // called when a container is about to be started
+	cutOff     atomic.Int32                             // starts that were cut off half way
 }
 
 // volumes is a Volumes with nothing in it.
@@ -64,6 +67,24 @@ func (v *volumes) Mounts(*v1.Pod, *v1.Container, map[string]string) ([]*runtimea
 	return nil, nil
 }
 func (v *volumes) Release(context.Context, types.UID) error { return nil }
+
+// watched is a runtime that tells the cluster what it is about to do.
+type watched struct {
+	*cri.Client
+	cluster *cluster
+}
+
+func (w watched) StartContainer(ctx context.Context, id string) error {
+	if starting := w.cluster.starting.Load(); starting != nil {
+		(*starting)(id)
+	}
+	before := ctx.Err()
+	err := w.Client.StartContainer(ctx, id)
+	if err != nil && before == nil && ctx.Err() != nil {
+		w.cluster.cutOff.Add(1)
+	}
+	return err
+}
 
 type probes chan pod.ProbeResult
 
@@ -114,7 +135,7 @@ func (c *cluster) startAgent() {
 	log := slog.New(slog.NewTextHandler(logTo{c.whole}, &slog.HandlerOptions{Level: level}))
 	events := run.NewEvents(c.client, nodeName, log)
 	c.runner = run.New(run.Config{
-		NodeName: nodeName, Client: c.client, Runtime: runtime, Settings: c.settings, Cgroups: c.cgroups, Volumes: c.volumes,
+		NodeName: nodeName, Client: c.client, Runtime: watched{runtime, c}, Settings: c.settings, Cgroups: c.cgroups, Volumes: c.volumes,
 		Probes: probes(c.probes), Events: events, Log: log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

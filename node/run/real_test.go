@@ -1,13 +1,18 @@
 package run_test
 
 import (
+	"context"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"proa/client"
@@ -38,6 +43,7 @@ func TestNode(t *testing.T) {
 		{"the runtime restarts", runtimeRestarts},
 		{"an ephemeral container joins", ephemeral},
 		{"resources change in place", resizes},
+		{"pods are deleted while they start", deletedWhileStarting},
 		{"an agent restarts", agentRestarts},
 		{"a pod vanishes while the agent is away", vanishes},
 	} {
@@ -382,4 +388,44 @@ func vanishes(t *testing.T, c *cluster) {
 	c.waitGone("ghost")
 	c.startAgent()
 	c.waitFor("containers of the pod that vanished to go", func() bool { return c.containers(string(ghost.UID)) == 0 })
+}
+
+// deletedWhileStarting deletes each of many pods in the moment its container is being started.
+func deletedWhileStarting(t *testing.T, c *cluster) {
+	const pods = 10
+	before := len(c.runner.Pods())
+	deletes := make(chan string, pods)
+	starting := func(id string) {
+		status, err := c.runtime.Containers.ContainerStatus(context.Background(), &runtimeapi.ContainerStatusRequest{ContainerId: id})
+		if name := status.GetStatus().GetLabels()["io.kubernetes.pod.name"]; err == nil && strings.HasPrefix(name, "storm-") {
+			deletes <- name
+		}
+	}
+	c.starting.Store(&starting)
+	defer c.starting.Store(nil)
+	for i := range pods {
+		c.create(fmt.Sprint("storm-", i), []string{"wait"})
+	}
+	deleted := map[string]types.UID{}
+	for len(deleted) < pods {
+		select {
+		case name := <-deletes:
+			if deleted[name] == "" {
+				deleted[name] = c.pod(name).UID
+				c.delete(name, 0)
+			}
+		case <-time.After(patience):
+			t.Fatalf("only %d of %d pods began to start", len(deleted), pods)
+		}
+	}
+	c.waitFor("the pods to leave the node", func() bool { return len(c.runner.Pods()) <= before })
+	if n := c.cutOff.Load(); n > 0 {
+		t.Errorf("%d starts were cut off", n)
+	}
+	for name, uid := range deleted {
+		groups, err := filepath.Glob("/sys/fs/cgroup/*" + c.cgroups.Path(&v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}}))
+		if err != nil || len(groups) > 0 {
+			t.Errorf("groups of pod %s are left: %v %v", name, groups, err)
+		}
+	}
 }

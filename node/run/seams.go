@@ -93,6 +93,6 @@ type Runtime interface {
 // Cgroups keeps the pods' control groups, as cgroup.Groups does.
 type Cgroups interface {
 	Ensure(p *v1.Pod) error
-	Remove(uid types.UID) error
+	Remove(ctx context.Context, uid types.UID) error
 	SetBurstable(milliCPU int64) error
 }

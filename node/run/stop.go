@@ -59,7 +59,7 @@ func (w *worker) removeContainer(ctx context.Context, id string) error {
 
 // release gives back what the pod held beside its containers.
 func (w *worker) release(ctx context.Context) error {
-	return errors.Join(w.runner.Volumes.Release(ctx, w.uid), w.runner.Cgroups.Remove(w.uid))
+	return errors.Join(w.runner.Volumes.Release(ctx, w.uid), w.runner.Cgroups.Remove(ctx, w.uid))
 }
 
 // deleteFromAPI ends the pod's deletion once its last status is written: the agent says that nothing of it runs any more.
