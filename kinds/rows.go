@@ -21,6 +21,7 @@ func Builtin() *Table {
 		core.Namespace(),
 		core.Node(),
 		core.Pod(),
+		core.PodTemplate(),
 		core.Secret(),
 		core.ServiceAccount(),
 		core.Service(),
