@@ -24,6 +24,7 @@ import (
 	"proa/apiserver/discovery"
 	"proa/apiserver/encode"
 	"proa/kinds"
+	"proa/kinds/resource"
 	"proa/store"
 	"proa/store/storetest"
 )
@@ -55,6 +56,11 @@ func (asUser) Authorize(_ context.Context, a auth.Attributes) (bool, string, err
 	return a.User.Name != "nobody" && a.User.Name != auth.Anonymous, "", nil
 }
 
+// echo answers every review with itself.
+func echo(_ context.Context, _ auth.User, _ string, obj resource.Object) (resource.Object, error) {
+	return obj, nil
+}
+
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func newPlace(t testing.TB, steps ...admit.Step) *place {
@@ -63,7 +69,7 @@ func newPlace(t testing.TB, steps ...admit.Step) *place {
 	scheme := kinds.NewScheme()
 	documents := discovery.New(discovery.Config{Kinds: table, Scheme: scheme})
 	server, err := apiserver.New(apiserver.Config{Store: p.store, Kinds: table, Scheme: scheme,
-		Authenticator: asUser{}, Authorizer: asUser{}, Clock: p.clock, Admission: steps,
+		Authenticator: asUser{}, Authorizer: asUser{}, Clock: p.clock, Admission: steps, Answer: echo,
 		Paths: []func(http.ResponseWriter, *http.Request) bool{documents.Serve}})
 	if err != nil {
 		t.Fatal(err)

@@ -32,12 +32,16 @@ const (
 // addresses hands out cluster IPs and node ports.
 type addresses struct {
 	ranges      []netip.Prefix
+	families    []corev1.IPFamily // of ranges
 	first, last int32
 	pick        func(n int) int
 }
 
 func newAddresses(c Config) *addresses {
 	s := &addresses{ranges: c.ServiceCIDRs, first: c.FirstNodePort, last: c.LastNodePort, pick: c.Pick}
+	for _, r := range s.ranges {
+		s.families = append(s.families, familyOf(r.Addr()))
+	}
 	if s.first == 0 {
 		s.first, s.last = firstNodePort, lastNodePort
 	}
@@ -58,8 +62,8 @@ func (s *addresses) fill(_ context.Context, a *Attributes) error {
 	}
 	old, _ := a.Old.(*corev1.Service)
 	core.KeepAllocated(service, old)
-	if err := s.fillFamilies(service, old); err != nil {
-		return err
+	if errs := core.DefaultFamilies(service, old, s.families...); len(errs) > 0 {
+		return invalidService(service, errs...)
 	}
 	if err := s.fillClusterIPs(a, service, old); err != nil {
 		return err
@@ -142,8 +146,8 @@ func familyOf(ip netip.Addr) corev1.IPFamily {
 	return corev1.IPv6Protocol
 }
 
-func invalidService(service *corev1.Service, err *field.Error) error {
-	return apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("Service").GroupKind(), service.Name, field.ErrorList{err})
+func invalidService(service *corev1.Service, errs ...*field.Error) error {
+	return apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("Service").GroupKind(), service.Name, errs)
 }
 
 // fillClusterIPs gives the service one address per family.

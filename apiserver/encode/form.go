@@ -2,11 +2,13 @@ package encode
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds"
 	"proa/kinds/resource"
@@ -69,9 +71,42 @@ func (v *Version) NewList() runtime.Object {
 // Deprecated is the warning that users of this version get, or "".
 func (v *Version) Deprecated() string {
 	if v.served == nil {
-		return ""
+		return v.Resource.Deprecated
 	}
 	return v.served.Deprecated
+}
+
+// Validate says what is wrong with a new object that is written through this version. obj is of the stored version.
+func (v *Version) Validate(obj resource.Object) field.ErrorList {
+	validate := v.Resource.Validate
+	if v.served != nil && v.served.Validate != nil {
+		validate = v.served.Validate
+	}
+	if validate == nil {
+		return nil
+	}
+	return validate(obj)
+}
+
+// ValidateUpdate says what is wrong with a change through this version. obj and old are of the stored version.
+func (v *Version) ValidateUpdate(obj, old resource.Object) field.ErrorList {
+	validate := v.Resource.ValidateUpdate
+	if v.served != nil && v.served.ValidateUpdate != nil {
+		validate = v.served.ValidateUpdate
+	}
+	if validate == nil {
+		return nil
+	}
+	return validate(obj, old)
+}
+
+// Field finds the key of the row's Fields that a field selector of this version means.
+func (v *Version) Field(label string) (key string, known bool) {
+	if v.served != nil && v.served.FieldLabels != nil {
+		key, known = v.served.FieldLabels[label]
+		return key, known
+	}
+	return label, slices.Contains(v.Resource.FieldLabels, label)
 }
 
 // ToStored gives the object of this version in the stored version, with its type named. It may be obj itself.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"proa/apiserver/admit"
+	"proa/kinds/meta"
 	"proa/kinds/resource"
 	"proa/store"
 )
@@ -108,10 +109,7 @@ func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
 	if r.PrepareCreate != nil {
 		r.PrepareCreate(obj)
 	}
-	errs := validateMeta(r, obj)
-	if r.Validate != nil {
-		errs = append(errs, r.Validate(obj)...)
-	}
+	errs := append(meta.Validate(r, obj), q.Version.Validate(obj)...)
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)
 	}

@@ -18,7 +18,7 @@ import (
 
 // List returns the objects that the options pick, in order of namespace and name.
 func (v *Verbs) List(ctx context.Context, q Request, opts *metav1.ListOptions) (*encode.List, error) {
-	pick, err := parseSelector(q.Version.Resource, opts.LabelSelector, opts.FieldSelector, q.Name)
+	pick, err := parseSelector(q.Version, opts.LabelSelector, opts.FieldSelector, q.Name)
 	if err != nil {
 		return nil, err
 	}

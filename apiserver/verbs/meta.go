@@ -5,9 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 
-	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/resource"
 )
@@ -28,20 +26,6 @@ func generateName(prefix string) string {
 		b[i] = nameAlphabet[rand.IntN(len(nameAlphabet))]
 	}
 	return prefix + string(b)
-}
-
-// validateMeta checks what all objects have.
-func validateMeta(r *resource.Resource, obj resource.Object) field.ErrorList {
-	name := r.ValidateName
-	if name == nil {
-		name = validation.NameIsDNSSubdomain
-	}
-	return validation.ValidateObjectMetaAccessor(obj, r.Namespaced, name, field.NewPath("metadata"))
-}
-
-// validateMetaUpdate checks what no update may change.
-func validateMetaUpdate(obj, old resource.Object) field.ErrorList {
-	return validation.ValidateObjectMetaAccessorUpdate(obj, old, field.NewPath("metadata"))
 }
 
 // dedupOwners drops owner references that are there twice, and says so.

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 	"proa/store"
 )
@@ -20,8 +21,8 @@ type selector struct {
 	bare     bool // fields only name metadata
 }
 
-func parseSelector(r *resource.Resource, labelText, fieldText, name string) (*selector, error) {
-	s := &selector{resource: r, name: name, bare: true}
+func parseSelector(version *encode.Version, labelText, fieldText, name string) (*selector, error) {
+	s := &selector{resource: version.Resource, name: name, bare: true}
 	if labelText != "" {
 		parsed, err := labels.Parse(labelText)
 		if err != nil {
@@ -41,10 +42,12 @@ func parseSelector(r *resource.Resource, labelText, fieldText, name string) (*se
 	if parsed.Empty() {
 		return s, nil
 	}
-	for _, term := range parsed.Requirements() {
-		if err := s.knows(term.Field); err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
-		}
+	parsed, err = parsed.Transform(func(label, value string) (string, string, error) {
+		label, err := s.key(version, label)
+		return label, value, err
+	})
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	if one, ok := parsed.RequiresExactMatch("metadata.name"); ok {
 		if s.name != "" && s.name != one {
@@ -56,20 +59,19 @@ func parseSelector(r *resource.Resource, labelText, fieldText, name string) (*se
 	return s, nil
 }
 
-func (s *selector) knows(label string) error {
+// key is what the row calls a field that a client selects by.
+func (s *selector) key(version *encode.Version, label string) (string, error) {
 	if label == "metadata.name" || label == "metadata.namespace" && s.resource.Namespaced {
-		return nil
+		return label, nil
 	}
-	for _, known := range s.resource.FieldLabels {
-		if known == label {
-			s.bare = false
-			return nil
-		}
+	if key, known := version.Field(label); known {
+		s.bare = false
+		return key, nil
 	}
 	if len(s.resource.FieldLabels) > 0 {
-		return fmt.Errorf("field label not supported: %s", label)
+		return "", fmt.Errorf("field label not supported: %s", label)
 	}
-	return fmt.Errorf("%q is not a known field selector: only \"metadata.name\", \"metadata.namespace\"", label)
+	return "", fmt.Errorf("%q is not a known field selector: only \"metadata.name\", \"metadata.namespace\"", label)
 }
 
 // all: every object matches.

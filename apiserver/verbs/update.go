@@ -14,6 +14,7 @@ import (
 
 	"proa/apiserver/admit"
 	"proa/apiserver/auth"
+	"proa/kinds/meta"
 	"proa/kinds/resource"
 )
 
@@ -227,14 +228,16 @@ func forbiddenReason(reason string) string {
 func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old resource.Object) error {
 	r := q.Version.Resource
 	obj.SetGeneration(old.GetGeneration())
-	prepare, validate := r.PrepareUpdate, r.ValidateUpdate
+	prepare, validate := r.PrepareUpdate, q.Version.ValidateUpdate
 	if door != nil {
 		prepare, validate = door.PrepareUpdate, door.ValidateUpdate
 	}
 	if prepare != nil {
 		prepare(obj, old)
 	}
-	obj.SetUID(old.GetUID())
+	if obj.GetUID() == "" { // another one is refused: who names it means an object that is gone
+		obj.SetUID(old.GetUID())
+	}
 	obj.SetCreationTimestamp(old.GetCreationTimestamp())
 	obj.SetSelfLink("")
 	if at := old.GetDeletionTimestamp(); at != nil {
@@ -243,8 +246,7 @@ func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old 
 	if obj.GetDeletionGracePeriodSeconds() == nil && old.GetDeletionGracePeriodSeconds() != nil {
 		obj.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
 	}
-	errs := validateMeta(r, obj)
-	errs = append(errs, validateMetaUpdate(obj, old)...)
+	errs := meta.ValidateUpdate(r, obj, old)
 	if validate != nil {
 		errs = append(errs, validate(obj, old)...)
 	}

@@ -36,7 +36,7 @@ func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	pick, err := parseSelector(c.Version.Resource, opts.LabelSelector, opts.FieldSelector, c.Name)
+	pick, err := parseSelector(c.Version, opts.LabelSelector, opts.FieldSelector, c.Name)
 	if err != nil {
 		return err
 	}
