@@ -77,7 +77,7 @@ func start(t testing.TB) *agent {
 		ClusterDomain: "cluster.local", Log: slog.New(slog.NewTextHandler(logTo{t}, nil)),
 	}
 	t.Cleanup(func() {
-		if err := cgroup.New(root).RemoveAll(); err != nil {
+		if err := cgroup.New(root).RemoveAll(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
