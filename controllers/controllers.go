@@ -7,6 +7,7 @@ import (
 	"proa/controllers/deployment"
 	"proa/controllers/endpoints"
 	"proa/controllers/endpointslice"
+	"proa/controllers/endpointslicemirroring"
 	"proa/controllers/garbagecollector"
 	"proa/controllers/namespace"
 	"proa/controllers/nodelifecycle"
@@ -36,6 +37,7 @@ func All(config Config) []reconcile.Controller {
 		replicaset.New(),
 
 		endpointslice.New(),
+		endpointslicemirroring.New(),
 		endpoints.New(),
 
 		garbagecollector.New(config.Kinds),
