@@ -186,6 +186,10 @@ type Snapshot interface {
 	List(table, namespace string, after Key) iter.Seq[*Item]
 	// Len counts the items of a table in a namespace ("" means all).
 	Len(table, namespace string) int
+	// Changed is a revision by which two snapshots can be compared: if it is equal in both, the table is the same. It
+	// grows with every commit that touches the table, may be later than the last of them after a restart or in a
+	// snapshot of the past, and is never later than Revision.
+	Changed(table string) Revision
 }
 
 // Watcher yields the changes of one table, in order, each exactly once; those of one commit come together, in order

@@ -21,7 +21,7 @@ type RBAC struct {
 func NewRBAC(source Source) *RBAC { return &RBAC{source: source} }
 
 // index returns the rules as of now. While nothing is written it is two loads; after a write elsewhere it compares
-// the tables' revisions; only after a write to an RBAC kind it is built anew.
+// four revisions; only after a write to an RBAC kind it is built anew.
 func (r *RBAC) index() *ruleIndex {
 	snap := r.source.Snapshot()
 	revision := int64(snap.Revision())

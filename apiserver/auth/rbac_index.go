@@ -24,22 +24,12 @@ type Source interface {
 	Snapshot() store.Snapshot
 }
 
-// fingerprint tells one content of the RBAC tables from any other: every write raises the highest revision, and a
-// deletion that comes alone lowers the number of items.
-type fingerprint [4]struct {
-	items   int
-	highest store.Revision
-}
+// fingerprint tells one content of the RBAC tables from any other.
+type fingerprint [4]store.Revision
 
 func fingerprintOf(snap store.Snapshot) fingerprint {
-	var f fingerprint
-	for i, table := range [...]string{tableRoles, tableRoleBindings, tableClusterRoles, tableClusterRoleBindings} {
-		for item := range snap.List(table, "", store.Key{}) {
-			f[i].items++
-			f[i].highest = max(f[i].highest, item.Revision)
-		}
-	}
-	return f
+	return fingerprint{snap.Changed(tableRoles), snap.Changed(tableRoleBindings),
+		snap.Changed(tableClusterRoles), snap.Changed(tableClusterRoleBindings)}
 }
 
 // ruleIndex answers "which rules has this user" without looking at any binding of another. It is built from one

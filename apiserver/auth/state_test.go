@@ -86,6 +86,7 @@ func (s *state) parse(text string) resource.Object {
 }
 
 func (s snapshot) Revision() store.Revision      { return s.revision }
+func (s snapshot) Changed(string) store.Revision { return s.revision } // of any table
 func (s snapshot) Get(key store.Key) *store.Item { return s.items[key] }
 func (s snapshot) Len(table, namespace string) int {
 	n := 0

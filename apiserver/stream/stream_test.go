@@ -126,6 +126,7 @@ func (w *world) put(obj metav1.Object) {
 
 func (w *world) Snapshot() store.Snapshot      { return w }
 func (w *world) Revision() store.Revision      { return 1 }
+func (w *world) Changed(string) store.Revision { return 1 }
 func (w *world) Get(key store.Key) *store.Item { return w.items[key] }
 func (w *world) Len(string, string) int        { return len(w.items) }
 func (w *world) List(string, string, store.Key) iter.Seq[*store.Item] {

@@ -92,7 +92,9 @@ func (x *Index) Load(rev store.Revision, items func(yield func(*store.Item) bool
 	next := x.current.Load().successor(rev)
 	for item := range items {
 		t := x.tableLocked(item.Key.Table)
-		next.writable(t).set(item)
+		tree := next.writable(t)
+		tree.set(item)
+		tree.changed = rev // it may have been a deletion: nobody knows any more
 	}
 	x.current.Store(next.sealed())
 	x.compacted.Store(int64(rev))
@@ -113,7 +115,7 @@ func (x *Index) Publish(commits ...Commit) {
 		slices.SortFunc(c.Events, func(a, b store.Event) int { return a.Item.Key.Compare(b.Item.Key) })
 		for _, e := range c.Events {
 			t := x.tableLocked(e.Item.Key.Table)
-			next.writable(t).apply(e)
+			next.writable(t).apply(e, c.Revision)
 			n := &node{event: e, table: t, at: c.At.UnixNano()}
 			chains = extend(chains, t, n)
 			added = append(added, n)

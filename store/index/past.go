@@ -90,3 +90,8 @@ func (p *past) List(table, namespace string, after store.Key) iter.Seq[*store.It
 }
 
 func (p *past) Len(table, namespace string) int { return p.tree(table).count(namespace) }
+
+// Changed need not say which of the events it undoes was the last before: the revision of the snapshot will do.
+func (p *past) Changed(table string) store.Revision {
+	return min(p.newest.Changed(table), p.revision)
+}

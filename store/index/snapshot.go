@@ -62,3 +62,5 @@ func (v *version) List(table, namespace string, after store.Key) iter.Seq[*store
 }
 
 func (v *version) Len(table, namespace string) int { return v.tree(table).count(namespace) }
+
+func (v *version) Changed(table string) store.Revision { return v.tree(table).lastChange() }

@@ -15,7 +15,8 @@ import (
 // An entry is one pointer: the key is the item's own. Counts are the B-tree's: it knows the size of every subtree,
 // so counting a namespace is two searches by position, and no table of counts has to be kept and versioned beside it.
 type tree struct {
-	items *btree.BTreeG[*store.Item]
+	items   *btree.BTreeG[*store.Item]
+	changed store.Revision // see store.Snapshot
 }
 
 func newTree() *tree {
@@ -48,12 +49,14 @@ func (t *tree) copy() *tree {
 	if t == nil {
 		return newTree()
 	}
-	return &tree{items: t.items.Copy()}
+	return &tree{items: t.items.Copy(), changed: t.changed}
 }
 
 func (t *tree) set(i *store.Item) { t.items.Set(i) }
 
-func (t *tree) apply(e store.Event) {
+// apply makes a change of one commit.
+func (t *tree) apply(e store.Event, rev store.Revision) {
+	t.changed = rev
 	if e.Type == store.Deleted {
 		t.items.Delete(e.Item)
 		return
@@ -67,6 +70,13 @@ func (t *tree) undo(e store.Event) {
 		return
 	}
 	t.items.Set(e.Prev)
+}
+
+func (t *tree) lastChange() store.Revision {
+	if t == nil {
+		return 0
+	}
+	return t.changed
 }
 
 func (t *tree) get(k store.Key) (found *store.Item) {

@@ -96,6 +96,7 @@ func testReads(t *testing.T, p Place) {
 			held[rev] = s.Snapshot()
 		}
 	}
+	changes := changes{}
 	for rev := store.Revision(0); rev <= model.Last(); rev += 7 {
 		snapshot, err := s.SnapshotAt(rev)
 		must(t, err)
@@ -103,6 +104,7 @@ func testReads(t *testing.T, p Place) {
 			t.Fatalf("snapshot at %d says %d", rev, snapshot.Revision())
 		}
 		must(t, model.At(rev).Compare(snapshot, Tables...))
+		must(t, changes.check(model.At(rev), snapshot))
 		for key, v := range model.At(rev) {
 			if got := VersionOf(snapshot.Get(key)); got.String() != v.String() {
 				t.Fatalf("get at %d: %s, want %s", rev, got, v)
@@ -115,8 +117,27 @@ func testReads(t *testing.T, p Place) {
 	}
 	for rev, snapshot := range held {
 		must(t, model.At(rev).Compare(snapshot, Tables...))
+		must(t, changes.check(model.At(rev), snapshot))
 	}
 	if _, err := s.SnapshotAt(model.Last() + 1); !errors.Is(err, store.ErrFuture) {
 		t.Fatalf("snapshot of the future: %v", err)
 	}
+}
+
+// changes remembers what tables held when Snapshot.Changed gave a revision: it must always be the same.
+type changes map[string]string
+
+func (c changes) check(state State, snapshot store.Snapshot) error {
+	for _, table := range Tables {
+		rev, held := snapshot.Changed(table), lines(state.list(table, "", store.Key{}))
+		if rev > snapshot.Revision() {
+			return fmt.Errorf("snapshot at %d says that %s changed at %d", snapshot.Revision(), table, rev)
+		}
+		at := fmt.Sprint(table, " ", rev)
+		if was, seen := c[at]; seen && was != held {
+			return fmt.Errorf("%s changed at %d, and holds\n%s\nor\n%s", table, rev, was, held)
+		}
+		c[at] = held
+	}
+	return nil
 }
