@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export CGO_ENABLED ?= 0
-export GOFLAGS := -buildvcs=false
+export GOFLAGS := -buildvcs=false -trimpath
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -25,21 +25,21 @@ build: bin/proa bundle ## bin/proa and its runtime bundle
 .PHONY: bin/proa
 bin/proa:
 	$(call SAY,building bin/proa (the first time takes some minutes))
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/proa
+	@go build -ldflags '$(LDFLAGS)' -o $@ ./cmd/proa
 
 bundle: $(BUNDLE)/containerd $(BUNDLE)/containerd-shim-runc-v2 $(BUNDLE)/ctr $(BUNDLE)/runc $(BUNDLE)/proa-cni
 
 $(BUNDLE)/containerd $(BUNDLE)/containerd-shim-runc-v2 $(BUNDLE)/ctr: ops/bundle/go.mod ops/bundle/go.sum | $(SECCOMP)
 	$(call SAY,building $(@F) $(CTD_VERSION))
-	@cd ops/bundle && go build -trimpath -tags $(CTD_TAGS) -ldflags '-s -w -X $(CTD)/version.Version=$(CTD_VERSION)' -o ../../$@ $(CTD)/cmd/$(@F)
+	@cd ops/bundle && go build -tags $(CTD_TAGS) -ldflags '-s -w -X $(CTD)/version.Version=$(CTD_VERSION)' -o ../../$@ $(CTD)/cmd/$(@F)
 
 $(BUNDLE)/runc: ops/bundle/go.mod ops/bundle/go.sum | $(SECCOMP)
 	$(call SAY,building runc $(RUNC_VERSION))
-	@cd ops/bundle && CGO_ENABLED=1 go build -trimpath -tags seccomp,runc_nocriu -ldflags '-s -w -X main.version=$(RUNC_VERSION)' -o ../../$@ github.com/opencontainers/runc
+	@cd ops/bundle && CGO_ENABLED=1 go build -tags seccomp,runc_nocriu -ldflags '-s -w -X main.version=$(RUNC_VERSION)' -o ../../$@ github.com/opencontainers/runc
 
 .PHONY: $(BUNDLE)/proa-cni
 $(BUNDLE)/proa-cni:
-	@go build -trimpath -ldflags '-s -w' -o $@ ./network/podnet/plugin
+	@go build -ldflags '-s -w' -o $@ ./network/podnet/plugin
 
 # runc needs C headers and the binding to libseccomp; see docs/decisions/0001-bundle.md.
 $(SECCOMP): | tools

@@ -108,15 +108,18 @@ func (s *Sync) rules() *ruleset.Ruleset {
 // follow marks the rules dirty at each change of a table that matters, for as long as ctx lasts.
 func (s *Sync) follow(ctx context.Context, table string, matters func(client.Event) bool) {
 	for ctx.Err() == nil {
-		if err := s.followOnce(ctx, table, matters); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("watch broke", "table", table, "err", err)
-			if !s.pause(ctx) {
-				return
-			}
+		err := s.followOnce(ctx, table, matters)
+		if ctx.Err() != nil {
+			return
+		}
+		s.cfg.Log.Warn("watch broke", "table", table, "err", err)
+		if !s.pause(ctx) {
+			return
 		}
 	}
 }
 
+// followOnce follows until the watch breaks, and says why it did.
 func (s *Sync) followOnce(ctx context.Context, table string, matters func(client.Event) bool) error {
 	w, err := s.cfg.Client.Watch(table, s.cfg.Client.View())
 	if err != nil {

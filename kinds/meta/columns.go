@@ -55,7 +55,7 @@ func Since(t metav1.Time) resource.Timed {
 }
 
 // SinceMicro is Since for a time with microseconds.
-func SinceMicro(t metav1.MicroTime) resource.Timed { return Since(metav1.Time{Time: t.Time}) }
+func SinceMicro(t metav1.MicroTime) resource.Timed { return Since(metav1.Time(t)) }
 
 func objectMetaDoc(name string) string { return metav1.ObjectMeta{}.SwaggerDoc()[name] }
 

@@ -40,5 +40,3 @@ func (b *backoff) next(l limits, at, now time.Time) {
 	}
 	b.last = now
 }
-
-func (b *backoff) reset() { *b = backoff{} }

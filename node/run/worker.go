@@ -34,7 +34,6 @@ type worker struct {
 		again     bool
 	}
 	cancels map[string]context.CancelCauseFunc // of actions under way; the goroutine's alone
-	last    v1.PodStatus
 	acts    sync.WaitGroup
 }
 
