@@ -82,6 +82,7 @@ func New(cfg Config) *Loop {
 // Run schedules until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
 	defer l.writers.Wait()
+	l.events.Background(ctx)
 	for ctx.Err() == nil {
 		if err := l.session(ctx); err != nil && ctx.Err() == nil {
 			l.cfg.Log.Warn("scheduler lost its watch, starts over", "err", err)
