@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/websocket"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,6 +52,9 @@ func (s *Streams) serveLog(w http.ResponseWriter, r *http.Request, t Target) err
 	defer response.Body.Close()
 	if err := checkLogResponse(response, t.Name); err != nil {
 		return err
+	}
+	if websocket.IsWebSocketUpgrade(r) {
+		return sendLog(w, r, response.Body)
 	}
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(response.StatusCode)

@@ -1,12 +1,15 @@
 package stream_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/gorilla/websocket"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -121,6 +124,39 @@ func TestLog(t *testing.T) {
 	}
 	if _, body := w.get(podPath + "log"); strings.TrimSpace(message(body)) != "400 container is waiting to start" {
 		t.Error(message(body))
+	}
+}
+
+// A log can be read over a WebSocket: an empty message says that it is open, and the end is an orderly one.
+func TestLogOverWebSocket(t *testing.T) {
+	w := newWorld(t)
+	w.node = say
+	const line = "GET /containerLogs/a/p/one?stream=All "
+	for protocol, want := range map[string]string{"": line, "binary.k8s.io": line, "base64.binary.k8s.io": base64.StdEncoding.EncodeToString([]byte(line))} {
+		dialer := websocket.Dialer{}
+		if protocol != "" {
+			dialer.Subprotocols = []string{"other", protocol}
+		}
+		header := http.Header{"Origin": {"http://elsewhere"}}
+		conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(w.api.URL, "http")+podPath+"log", header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		var got []string
+		for err == nil {
+			var message []byte
+			if _, message, err = conn.ReadMessage(); err == nil {
+				got = append(got, string(message))
+			}
+		}
+		if !websocket.IsCloseError(err, websocket.CloseNormalClosure) || conn.Subprotocol() != protocol || !slices.Equal(got, []string{"", want}) {
+			t.Errorf("%s: %q in %q, %v", protocol, got, conn.Subprotocol(), err)
+		}
+	}
+	dialer := websocket.Dialer{Subprotocols: []string{"other"}}
+	if _, response, err := dialer.Dial("ws"+strings.TrimPrefix(w.api.URL, "http")+podPath+"log", nil); err == nil || response.StatusCode != http.StatusBadRequest {
+		t.Errorf("an unknown protocol: %v, %v", response, err)
 	}
 }
 
