@@ -35,9 +35,9 @@ func (m *Machine) containerStatus(c *v1.Container, last *v1.ContainerStatus, ini
 			s.Resources = l.resources.DeepCopy()
 		}
 		s.User, s.StopSignal = newest.User, newest.StopSignal
-		s.State = stateOf(newest)
+		s.State = m.stateOf(newest)
 		if before := m.previous(c.Name); before != nil {
-			s.LastTerminationState = stateOf(before)
+			s.LastTerminationState = m.stateOf(before)
 			s.LastTerminationState.Waiting, s.LastTerminationState.Running = nil, nil
 		} else if last != nil {
 			s.LastTerminationState = last.LastTerminationState
@@ -55,11 +55,7 @@ func (m *Machine) containerStatus(c *v1.Container, last *v1.ContainerStatus, ini
 
 // forgotten describes a container that the runtime does not have: not made yet, or lost.
 func (m *Machine) forgotten(s *v1.ContainerStatus, last *v1.ContainerStatus) {
-	reason := "ContainerCreating"
-	if len(m.pod.Spec.InitContainers) > 0 {
-		reason = "PodInitializing"
-	}
-	s.State.Waiting = &v1.ContainerStateWaiting{Reason: reason}
+	s.State = m.waiting()
 	if m.ended() && m.initDone() {
 		s.State = v1.ContainerState{Terminated: &v1.ContainerStateTerminated{
 			Reason: "ContainerStatusUnknown", Message: "The container could not be located when the pod was terminated", ExitCode: 137,
@@ -83,6 +79,15 @@ func (m *Machine) forgotten(s *v1.ContainerStatus, last *v1.ContainerStatus) {
 	}
 	s.LastTerminationState.Terminated = lost
 	s.RestartCount++
+}
+
+// waiting is the state of a container that was not started yet, whether or not it is made.
+func (m *Machine) waiting() v1.ContainerState {
+	reason := "ContainerCreating"
+	if len(m.pod.Spec.InitContainers) > 0 {
+		reason = "PodInitializing"
+	}
+	return v1.ContainerState{Waiting: &v1.ContainerStateWaiting{Reason: reason}}
 }
 
 // ended says whether no container runs and none will.
@@ -126,7 +131,7 @@ func (m *Machine) readiness(s *v1.ContainerStatus, c *v1.Container, newest *Cont
 	}
 }
 
-func stateOf(c *Container) v1.ContainerState {
+func (m *Machine) stateOf(c *Container) v1.ContainerState {
 	switch c.State {
 	case ContainerRunning:
 		return v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: seconds(c.StartedAt)}}
@@ -141,7 +146,7 @@ func stateOf(c *Container) v1.ContainerState {
 		}
 		return v1.ContainerState{Terminated: exit}
 	}
-	return v1.ContainerState{Waiting: &v1.ContainerStateWaiting{Reason: "ContainerCreating"}}
+	return m.waiting()
 }
 
 func mountStatuses(c *v1.Container) []v1.VolumeMountStatus {

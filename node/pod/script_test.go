@@ -23,6 +23,7 @@ import (
 //	pod [unseen]        the pod, as YAML; an empty runtime is observed at once, or with the command seen
 //	ok [VERB...]        all actions under way (or those of the verbs) succeed, and so do those that follow from them
 //	fail VERB [NAME]    an action under way fails; the input is REASON: MESSAGE, or just a message
+//	made NAME           the runtime reports the container that is being started before it runs
 //	exit NAME CODE      the container ends
 //	dies                the runtime reports the sandbox dead, as it does while it is still being stopped
 //	lose                the sandbox dies, and all in it
@@ -67,6 +68,12 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 		s.succeed(words(d))
 	case "fail":
 		s.fail(t, d)
+	case "made":
+		i := slices.IndexFunc(s.underWay, func(a pod.Action) bool { return a.Verb == pod.StartContainer && a.Container == words(d)[0] })
+		if i < 0 {
+			d.Fatalf(t, "%s is not being started", words(d)[0])
+		}
+		s.step(pod.Observed{Containers: []pod.Container{*s.made(s.underWay[i])}})
 	case "exit":
 		code, _ := strconv.Atoi(words(d)[1])
 		s.exit(words(d)[0], int32(code), strings.TrimSpace(d.Input))
@@ -208,10 +215,11 @@ func (s *script) perform(a pod.Action) pod.Done {
 	case pod.EnsureImage:
 		done.Image = "image"
 	case pod.StartContainer:
-		spec := pod.FindContainer(s.machine.Pod(), a.Container)
-		c := &pod.Container{ID: s.id("c"), Name: a.Container, SandboxID: a.ID, Attempt: a.Attempt, State: pod.ContainerRunning,
-			SpecHash: pod.SpecHash(spec), CreatedAt: s.now.Add(time.Duration(s.ids)), StartedAt: s.now, Image: spec.Image, ImageID: "image"}
-		s.containers[c.ID] = c
+		c := s.newest(a.Container)
+		if c == nil || c.State != pod.ContainerCreated {
+			c = s.made(a)
+		}
+		c.State, c.StartedAt = pod.ContainerRunning, s.now
 		copied := *c
 		done.Container = &copied
 	case pod.StopContainer:
@@ -227,6 +235,15 @@ func (s *script) perform(a pod.Action) pod.Done {
 		delete(s.containers, a.ID)
 	}
 	return done
+}
+
+// made is the container that an action creates, before it starts.
+func (s *script) made(a pod.Action) *pod.Container {
+	spec := pod.FindContainer(s.machine.Pod(), a.Container)
+	c := &pod.Container{ID: s.id("c"), Name: a.Container, SandboxID: a.ID, Attempt: a.Attempt, State: pod.ContainerCreated,
+		SpecHash: pod.SpecHash(spec), CreatedAt: s.now.Add(time.Duration(s.ids)), Image: spec.Image, ImageID: "image"}
+	s.containers[c.ID] = c
+	return c
 }
 
 func (s *script) id(prefix string) string {
