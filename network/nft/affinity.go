@@ -2,6 +2,7 @@ package nft
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/google/nftables"
@@ -18,10 +19,12 @@ type memory struct {
 // maxClients bounds a memory; clients beyond it are led anywhere.
 const maxClients = 1 << 16
 
+const clientsPrefix = "clients-"
+
 // clients is the map of the clients of a set of backends.
 func (k *Kernel) clients(backends string) *nftables.Set {
 	return &nftables.Set{
-		Table: k.table, Name: "clients-" + chainName(backends), IsMap: true, Dynamic: true, HasTimeout: true, Size: maxClients,
+		Table: k.table, Name: clientsPrefix + chainName(backends), IsMap: true, Dynamic: true, HasTimeout: true, Size: maxClients,
 		KeyType: nftables.TypeIPAddr, DataType: backendType,
 	}
 }
@@ -40,8 +43,35 @@ func (k *Kernel) changeMemory(name string, before, after time.Duration) (*memory
 		if err := k.conn.AddSet(clients, nil); err != nil {
 			return nil, err
 		}
+		if err := k.elements(clients, nil, k.known[clients.Name]); err != nil {
+			return nil, err
+		}
 	}
 	return &memory{clients, after}, nil
+}
+
+// readClients reads the maps of the kernel's present table. What cannot be read is forgotten: the rules matter more.
+func (k *Kernel) readClients() map[string][]nftables.SetElement {
+	sets, err := k.conn.GetSets(k.table)
+	if err != nil {
+		return nil // there is no table yet
+	}
+	known := map[string][]nftables.SetElement{}
+	for _, set := range sets {
+		if !strings.HasPrefix(set.Name, clientsPrefix) {
+			continue
+		}
+		clients, err := k.conn.GetSetElements(set)
+		if err != nil {
+			continue
+		}
+		for _, c := range clients {
+			if c.Expires > 0 {
+				known[set.Name] = append(known[set.Name], nftables.SetElement{Key: c.Key, Val: c.Val, Timeout: c.Expires})
+			}
+		}
+	}
+	return known
 }
 
 // remember queues two rules: one leads a client to the backend it had, the other gives it one and takes that down.

@@ -5,6 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+
+	"proa/network/nft"
+	"proa/network/podnet"
 	"proa/network/ruleset"
 )
 
@@ -43,6 +47,7 @@ func TestClientsKeepTheirBackend(t *testing.T) {
 	const vip = "10.96.0.7:80"
 	c.apply(rules(time.Hour, all...))
 	first := kept("at first", vip)
+	c.expectTimeout("clients-to-shop/cart/80", time.Hour)
 	c.expect("by the node port", kept("by the node port", nodeIP+":30080"), first)
 
 	var others []netip.AddrPort
@@ -56,6 +61,16 @@ func TestClientsKeepTheirBackend(t *testing.T) {
 	c.apply(rules(2*time.Hour, all...))
 	c.expect("after the old backend came back, and with another time", kept("after it came back", vip), second)
 
+	c.expectTimeout("clients-to-shop/cart/80", 2*time.Hour)
+	for range 5 {
+		var err error
+		if c.kernel, err = nft.New(nft.Config{Host: c.host, PodPrefix: podnet.LinkPrefix}); err != nil {
+			t.Fatal(err)
+		}
+		c.apply(rules(time.Hour, all...))
+		c.expect("in a new process", c.ask(c.pods["client"], vip)[:1], second)
+	}
+
 	c.apply(rules(0, all...))
 	if seen := answers(vip); len(seen) < 2 {
 		t.Errorf("without affinity the client is spread: %v", seen)
@@ -66,4 +81,24 @@ func TestClientsKeepTheirBackend(t *testing.T) {
 	c.expect("no backend", c.ask(c.pods["client"], vip), "refused")
 	c.apply(rules(time.Hour, all...))
 	kept("from nothing", vip)
+}
+
+// expectTimeout wants one client in the map, kept for so long.
+func (c *cluster) expectTimeout(clients string, keep time.Duration) {
+	c.t.Helper()
+	conn, err := nftables.New(nftables.WithNetNSFd(int(c.host)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	set, err := conn.GetSetByName(&nftables.Table{Name: nft.TableName, Family: nftables.TableFamilyIPv4}, clients)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	elements, err := conn.GetSetElements(set)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if len(elements) != 1 || elements[0].Expires > keep || elements[0].Expires < keep-30*time.Minute {
+		c.t.Errorf("remembered clients: %v, want one for %s", elements, keep)
+	}
 }

@@ -8,7 +8,7 @@
 // traffic flows on by the old rules until then. When a transaction fails, the next Apply rebuilds everything.
 //
 // Where clients keep their backend, the chain has a map of its own from client to backend, which the kernel fills and
-// forgets; see remember. It does not outlive the first Apply of a new process.
+// forgets; see remember. The first Apply takes over what an earlier process' maps hold.
 //
 // The road not taken: a rule per backend with jumps (iptables' way, also kube-proxy's in nftables) costs a chain per
 // endpoint, and marks to remember what to masquerade; here the connection tracker's original address tells it.
@@ -46,6 +46,8 @@ type Kernel struct {
 	closed    *nftables.Set    // address . protocol . port
 	loops     *nftables.Set    // source . destination
 	applied   *ruleset.Ruleset // nil: what the kernel holds is unknown
+	// known are the clients in the maps of a table that is being replaced, by the name of the map.
+	known map[string][]nftables.SetElement
 }
 
 // New opens netlink. It changes nothing.
@@ -74,6 +76,7 @@ func (k *Kernel) Apply(r *ruleset.Ruleset) error {
 	k.applied = nil
 	if before == nil || before.Pods != r.Pods || before.Services != r.Services {
 		before = &ruleset.Ruleset{}
+		k.known = k.readClients()
 		if err := k.rebuild(r); err != nil {
 			return err
 		}
@@ -84,7 +87,7 @@ func (k *Kernel) Apply(r *ruleset.Ruleset) error {
 	if err := k.conn.Flush(); err != nil {
 		return fmt.Errorf("apply packet rules: %w", err)
 	}
-	k.applied = r
+	k.applied, k.known = r, nil
 	return k.forgetFlows(before, r)
 }
 
