@@ -45,7 +45,7 @@ func Rules(in Input) *ruleset.Ruleset {
 		Frontends: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{}, Sticky: map[string]time.Duration{},
 	}}
 	for service := range in.ServiceList {
-		if in.Skip == nil || !in.Skip(service) {
+		if !elsewhere(service) && (in.Skip == nil || !in.Skip(service)) {
 			b.service(service)
 		}
 	}
@@ -59,6 +59,16 @@ func Rules(in Input) *ruleset.Ruleset {
 	slices.SortFunc(b.rules.Loops, netip.Addr.Compare)
 	return b.rules
 }
+
+// elsewhere says whether the Service's labels leave its addresses to another proxy, or to none.
+func elsewhere(s *v1.Service) bool {
+	_, other := s.Labels[serviceProxyName]
+	_, none := s.Labels[v1.IsHeadlessService]
+	return other || none
+}
+
+// serviceProxyName is the label that names the proxy of a Service, if it is not the cluster's own.
+const serviceProxyName = "service.kubernetes.io/service-proxy-name"
 
 // collect gathers the usable endpoints of every Service port.
 func collect(in Input) map[portKey][]endpoint {
