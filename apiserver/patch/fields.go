@@ -15,8 +15,8 @@ import (
 
 // Fields keeps metadata.managedFields: which manager owns which field of an object (KEP-555).
 //
-// The schemas that tell lists with keys from lists as a whole come from client-go, as text; they are parsed when the
-// first object is written.
+// Apply patches, and writes that Update has no plan for, need the schemas of client-go; they are text, and parsed when the
+// first such write comes.
 type Fields struct {
 	scheme    *runtime.Scheme
 	converter func() managedfields.TypeConverter

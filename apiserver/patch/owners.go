@@ -181,16 +181,10 @@ func (f *Fields) planOf(r *resource.Resource) (*plan, error) {
 	if p, ok := f.plans.Load(r); ok {
 		return p.(*plan), nil
 	}
-	obj := r.New()
-	obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
-	typed, err := f.converter().ObjectToTyped(obj)
+	b := newPlanner()
+	p, err := b.plan(reflect.TypeOf(r.New()), "")
 	if err != nil {
-		return nil, fmt.Errorf("find schema of %s: %w", r.Table(), err)
-	}
-	b := planner{schema: typed.Schema(), done: map[planKey]*plan{}}
-	p, err := b.plan(typed.TypeRef(), reflect.TypeOf(obj))
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("plan fields of %s: %w", r.Table(), err)
 	}
 	f.plans.Store(r, p)
 	return p, nil

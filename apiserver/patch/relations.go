@@ -1,0 +1,54 @@
+package patch
+
+import (
+	"reflect"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// What the API's types say of ownership in comments (structType, listType, mapType), which Go does not keep. A new kind
+// that needs a line here fails TestPlansLikeSchemas.
+
+// atomic types are owned as a whole.
+var atomic = map[reflect.Type]bool{
+	reflect.TypeFor[corev1.ConfigMapKeySelector]():               true,
+	reflect.TypeFor[corev1.FileKeySelector]():                    true,
+	reflect.TypeFor[corev1.LocalObjectReference]():               true,
+	reflect.TypeFor[corev1.NodeSelector]():                       true,
+	reflect.TypeFor[corev1.ObjectFieldSelector]():                true,
+	reflect.TypeFor[corev1.ObjectReference]():                    true,
+	reflect.TypeFor[corev1.ResourceFieldSelector]():              true,
+	reflect.TypeFor[autoscalingv1.CrossVersionObjectReference](): true,
+	reflect.TypeFor[corev1.ScopeSelector]():                      true,
+	reflect.TypeFor[corev1.SecretReference]():                    true,
+	reflect.TypeFor[corev1.SecretKeySelector]():                  true,
+	reflect.TypeFor[corev1.TypedLocalObjectReference]():          true,
+	reflect.TypeFor[metav1.LabelSelector]():                      true,
+	reflect.TypeFor[metav1.OwnerReference]():                     true,
+	reflect.TypeFor[rbacv1.RoleRef]():                            true,
+}
+
+type fieldName struct {
+	of   reflect.Type
+	name string
+}
+
+func fieldOf[T any](name string) fieldName { return fieldName{reflect.TypeFor[T](), name} }
+
+// relations names the keys of lists, sorted, where they are not the patchMergeKey, with the default as JSON where it is not the
+// zero value. Without keys the field is owned as a whole.
+var relations = map[fieldName][]string{
+	fieldOf[corev1.Container]("Ports"):                    {"containerPort", `protocol="TCP"`},
+	fieldOf[corev1.EphemeralContainerCommon]("Ports"):     {"containerPort", `protocol="TCP"`},
+	fieldOf[corev1.PodSpec]("ImagePullSecrets"):           {`name=""`},
+	fieldOf[corev1.ReplicationControllerSpec]("Selector"): nil,
+	fieldOf[corev1.PodSpec]("NodeSelector"):               nil,
+	fieldOf[corev1.PodSpec]("TopologySpreadConstraints"):  {"topologyKey", "whenUnsatisfiable"},
+	fieldOf[corev1.PodStatus]("HostIPs"):                  nil,
+	fieldOf[corev1.ResourceRequirements]("Claims"):        {"name"},
+	fieldOf[corev1.ServiceSpec]("Ports"):                  {"port", `protocol="TCP"`},
+	fieldOf[corev1.ServiceSpec]("Selector"):               nil,
+}
