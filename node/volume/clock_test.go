@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -63,6 +64,12 @@ type tokenClient struct {
 	clock *clock
 	mu    sync.Mutex
 	count int
+	reads atomic.Int64
+}
+
+func (c *tokenClient) GetLive(ctx context.Context, ref client.Ref) (client.Object, error) {
+	c.reads.Add(1)
+	return c.Client.GetLive(ctx, ref)
 }
 
 func (c *tokenClient) Create(ctx context.Context, ref client.Ref, sub string, obj client.Object, opts metav1.CreateOptions) (client.Object, error) {

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	v1 "k8s.io/api/core/v1"
@@ -12,7 +13,7 @@ import (
 // emptyDir is open to every user: containers of one pod run as different ones. It keeps its content when it is there already.
 func (v *Volumes) emptyDir(pod *v1.Pod, name string, source *v1.EmptyDirVolumeSource) (string, error) {
 	dir := v.dir(pod.UID, "empty-dir", name)
-	fresh := !exists(dir)
+	fresh, mode := !exists(dir), fs.FileMode(0o777)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", err
 	}
@@ -23,14 +24,15 @@ func (v *Volumes) emptyDir(pod *v1.Pod, name string, source *v1.EmptyDirVolumeSo
 		if err != nil {
 			return "", err
 		}
-		fresh = fresh || mounted
+		// As upstream leaves it and the kernel mounts it: in memory, users cannot remove each other's files.
+		fresh, mode = fresh || mounted, fs.ModeSticky|0o777
 	default:
 		return "", fmt.Errorf("unknown storage medium %q", source.Medium)
 	}
 	if !fresh {
 		return dir, nil
 	}
-	err := os.Chmod(dir, 0o777)
+	err := os.Chmod(dir, mode)
 	if err == nil {
 		err = setGroup(dir, pod, false)
 	}

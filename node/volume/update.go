@@ -2,10 +2,12 @@ package volume
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"proa/client"
@@ -58,8 +60,8 @@ func (v *Volumes) follow(ctx context.Context, table string) {
 func (v *Volumes) onEvent(ctx context.Context, table string, event client.Event) {
 	object := event.Object
 	for _, entry := range v.entries() {
-		if table == "pods" {
-			entry.adopt(object.(*v1.Pod))
+		if table == "pods" && !entry.adopt(object.(*v1.Pod)) {
+			continue
 		}
 		v.refresh(ctx, entry, func(pod *v1.Pod, volume *v1.Volume) bool {
 			if pod.Namespace != object.GetNamespace() || table == "pods" && pod.UID != object.GetUID() {
@@ -70,13 +72,17 @@ func (v *Volumes) onEvent(ctx context.Context, table string, event client.Event)
 	}
 }
 
-// adopt takes the pod's new labels and annotations.
-func (e *prepared) adopt(pod *v1.Pod) {
+// adopt takes the pod's newest state, if it is the entry's pod, and says whether its volumes may look different now: most
+// changes of a pod are of its status, which no volume shows.
+func (e *prepared) adopt(pod *v1.Pod) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.mu.pod != nil && e.mu.pod.UID == pod.UID {
-		e.mu.pod = pod
+	old := e.mu.pod
+	if old == nil || old.UID != pod.UID {
+		return false
 	}
+	e.mu.pod = pod
+	return !maps.Equal(old.Labels, pod.Labels) || !maps.Equal(old.Annotations, pod.Annotations) || !equality.Semantic.DeepEqual(&old.Spec, &pod.Spec)
 }
 
 func (v *Volumes) refreshAll(ctx context.Context, table string) {

@@ -84,21 +84,48 @@ func New(cfg Config) (*Volumes, error) {
 // Prepare makes every volume of the pod and returns where each is on the host, by volume name; for an image volume the
 // value is the image's id. It may be called again at any time, and then brings the content up to date.
 func (v *Volumes) Prepare(ctx context.Context, pod *v1.Pod) (map[string]string, error) {
+	paths := make(map[string]string, len(pod.Spec.Volumes))
+	// A pull may take minutes, and whoever holds the entry holds up the changes that all other pods wait for: images come first.
+	if err := v.images(ctx, pod, paths); err != nil {
+		return nil, err
+	}
 	entry := v.entry(pod.UID)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	// From here on events reach the pod, so that a change between reading an object and writing it is seen.
 	entry.mu.pod, entry.mu.released = pod, false
-	paths := make(map[string]string, len(pod.Spec.Volumes))
 	for i := range pod.Spec.Volumes {
 		volume := &pod.Spec.Volumes[i]
+		if volume.Image != nil {
+			continue
+		}
 		path, err := v.setUp(ctx, entry, volume)
 		if err != nil {
-			return nil, fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", volume.Name, err)
+			return nil, setUpFailed(volume, err)
 		}
 		paths[volume.Name] = path
 	}
 	return paths, nil
+}
+
+func setUpFailed(volume *v1.Volume, err error) error {
+	return fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", volume.Name, err)
+}
+
+// images makes the images of image volumes present and enters their ids.
+func (v *Volumes) images(ctx context.Context, pod *v1.Pod, paths map[string]string) error {
+	for i := range pod.Spec.Volumes {
+		volume := &pod.Spec.Volumes[i]
+		if volume.Image == nil {
+			continue
+		}
+		id, err := v.image(ctx, pod, volume.Image)
+		if err != nil {
+			return setUpFailed(volume, err)
+		}
+		paths[volume.Name] = id
+	}
+	return nil
 }
 
 func (v *Volumes) entry(uid types.UID) *prepared {
@@ -113,7 +140,7 @@ func (v *Volumes) entry(uid types.UID) *prepared {
 	return entry
 }
 
-// setUp makes one volume. Each source is one line; what is not listed is refused by name.
+// setUp makes one volume that is no image. Each source is one line; what is not listed is refused by name.
 func (v *Volumes) setUp(ctx context.Context, entry *prepared, volume *v1.Volume) (string, error) {
 	pod, source := entry.mu.pod, &volume.VolumeSource
 	switch {
@@ -121,8 +148,6 @@ func (v *Volumes) setUp(ctx context.Context, entry *prepared, volume *v1.Volume)
 		return v.emptyDir(pod, volume.Name, source.EmptyDir)
 	case source.HostPath != nil:
 		return source.HostPath.Path, checkHostPath(source.HostPath)
-	case source.Image != nil:
-		return v.image(ctx, pod, source.Image)
 	case isMirror(source):
 		return v.mirror(ctx, entry, volume)
 	}

@@ -33,6 +33,7 @@ type node struct {
 	root   string
 	client *tokenClient
 	clock  *clock
+	pull   func(ctx context.Context, image string) (string, error) // of image volumes
 }
 
 func row(name string, object func() kind.Object) *kind.Resource {
@@ -59,6 +60,9 @@ func newNode(t *testing.T) *node {
 func (n *node) restart() {
 	n.t.Helper()
 	volumes, err := volume.New(volume.Config{Root: n.root, Client: n.client, Clock: n.clock,
+		Image: func(ctx context.Context, _ *v1.Pod, image string, _ v1.PullPolicy) (string, error) {
+			return n.pull(ctx, image)
+		},
 		Allocatable: v1.ResourceList{v1.ResourceMemory: resource.MustParse("64Mi"), v1.ResourceCPU: resource.MustParse("2")}})
 	if err != nil {
 		n.t.Fatal(err)
@@ -279,6 +283,82 @@ func TestMirrorsFollowTheirObjects(t *testing.T) {
 	eventually(t, func() bool { return at("config", "deep/er/one") == "again" })
 }
 
+// What a pod's status says is in no volume, and it changes often: it must cost nothing.
+func TestStatusChangesAreNotWritten(t *testing.T) {
+	n := newNode(t)
+	n.configMap("settings", map[string]string{"one": "1", "two": "2"})
+	n.secret("keys", nil)
+	pod := n.pod(mirrors)
+	mirrored := n.prepare(pod)
+	other := n.put("pods", &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "other"}, Spec: v1.PodSpec{Volumes: []v1.Volume{{Name: "self",
+		VolumeSource: v1.VolumeSource{DownwardAPI: &v1.DownwardAPIVolumeSource{Items: []v1.DownwardAPIVolumeFile{{Path: "a", FieldRef: &v1.ObjectFieldSelector{FieldPath: "metadata.labels['a']"}}}}}}}}}).(*v1.Pod)
+	paths := n.prepare(other)
+	n.run()
+	read := func(file string) string {
+		content, _ := os.ReadFile(file)
+		return string(content)
+	}
+	change := func(label string) {
+		other = other.DeepCopy()
+		other.Labels = map[string]string{"a": label}
+		other = n.put("pods", other).(*v1.Pod)
+		eventually(t, func() bool { return read(filepath.Join(paths["self"], "a")) == label })
+	}
+	// Each watch is there and has gone through what its begin reads.
+	change("begun")
+	n.configMap("settings", map[string]string{"one": "begun", "two": "2"})
+	eventually(t, func() bool { return read(filepath.Join(mirrored["api"], "ca.crt")) == "begun" })
+	n.secret("keys", map[string][]byte{"key": []byte("begun")})
+	eventually(t, func() bool { return read(filepath.Join(mirrored["keys"], "key")) == "begun" })
+	before := n.client.reads.Load()
+	pod = pod.DeepCopy()
+	pod.Status.Phase = v1.PodRunning
+	n.put("pods", pod)
+	change("seen") // events come in order
+	if after := n.client.reads.Load(); after != before {
+		t.Errorf("a change of status read %d objects", after-before)
+	}
+}
+
+func TestPullHoldsUpNobodyElse(t *testing.T) {
+	n := newNode(t)
+	n.configMap("settings", map[string]string{"one": "1", "two": "2"})
+	n.secret("keys", nil)
+	paths := n.prepare(n.pod(mirrors))
+	n.run()
+	pulling, arrived := make(chan struct{}), make(chan struct{})
+	n.pull = func(ctx context.Context, image string) (string, error) {
+		close(pulling)
+		select {
+		case <-arrived:
+			return "id of " + image, nil
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	slow := n.put("pods", &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "slow"}, Spec: v1.PodSpec{Volumes: []v1.Volume{
+		{Name: "files", VolumeSource: v1.VolumeSource{Image: &v1.ImageVolumeSource{Reference: "big"}}},
+		{Name: "config", VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: "settings"}}}}}}}).(*v1.Pod)
+	prepared := make(chan map[string]string)
+	go func() {
+		got, err := n.Prepare(t.Context(), slow)
+		if err != nil {
+			t.Error(err)
+		}
+		prepared <- got
+	}()
+	<-pulling
+	for _, value := range []string{"new", "newer"} { // the second change waits for the first to be dealt with everywhere
+		n.configMap("settings", map[string]string{"one": value, "two": "2"})
+		eventually(t, func() bool {
+			content, _ := os.ReadFile(filepath.Join(paths["config"], "deep/er/one"))
+			return string(content) == value
+		})
+	}
+	close(arrived)
+	expect(t, (<-prepared)["files"], "id of big")
+}
+
 func TestTokensAreRenewedAfterFourFifths(t *testing.T) {
 	n := newNode(t)
 	n.configMap("settings", map[string]string{"one": "1", "two": "2"})
@@ -348,9 +428,10 @@ func TestEmptyDirKeepsItsContentUntilRelease(t *testing.T) {
 	n := newNode(t)
 	pod := n.pod(scratch)
 	paths := n.prepare(pod)
+	modes := map[string]string{"disk": "dgrwxrwxrwx", "memory": "dgtrwxrwxrwx"}
 	for name, path := range paths {
 		info, err := os.Stat(path)
-		if err != nil || info.Mode().String() != "dgrwxrwxrwx" || info.Sys().(*syscall.Stat_t).Gid != 99 {
+		if err != nil || info.Mode().String() != modes[name] || info.Sys().(*syscall.Stat_t).Gid != 99 {
 			t.Errorf("%s: %v %v", name, info.Mode(), err)
 		}
 		if err := os.WriteFile(filepath.Join(path, "kept"), []byte("x"), 0o600); err != nil {
