@@ -47,7 +47,17 @@ func (p Responder) compress() bool {
 		return true
 	}
 	ip := net.ParseIP(host)
-	return ip == nil || !ip.IsLoopback()
+	return ip == nil || !ip.IsLoopback() && !sameHost(p.Request, host)
+}
+
+// sameHost says whether the client has the address that it reached us at.
+func sameHost(r *http.Request, client string) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	host, _, err := net.SplitHostPort(local.String())
+	return err == nil && host == client
 }
 
 func acceptsGzip(header string) bool {

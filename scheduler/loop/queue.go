@@ -10,9 +10,10 @@ import (
 	"proa/scheduler/state"
 )
 
-// Pauses between attempts for a pod that was rejected or could not be bound, doubled each time.
+// Pauses between attempts for a pod that was rejected or could not be bound, doubled each time. The first is short: a
+// pod that came a moment before its node does not wait long.
 const (
-	firstPause = time.Second
+	firstPause = 50 * time.Millisecond
 	maxPause   = 10 * time.Second
 )
 
