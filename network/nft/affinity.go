@@ -16,15 +16,13 @@ type memory struct {
 	keep    time.Duration
 }
 
-// maxClients bounds a memory; clients beyond it are led anywhere.
-const maxClients = 1 << 16
-
 const clientsPrefix = "clients-"
 
-// clients is the map of the clients of a set of backends.
+// clients is the map of the clients of a set of backends. It has no size: the kernel would make room for so many at
+// once. Without, its bound is 65,535 clients; those beyond are led anywhere.
 func (k *Kernel) clients(backends string) *nftables.Set {
 	return &nftables.Set{
-		Table: k.table, Name: clientsPrefix + chainName(backends), IsMap: true, Dynamic: true, HasTimeout: true, Size: maxClients,
+		Table: k.table, Name: clientsPrefix + chainName(backends), IsMap: true, Dynamic: true, HasTimeout: true,
 		KeyType: nftables.TypeIPAddr, DataType: backendType,
 	}
 }

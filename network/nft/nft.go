@@ -20,6 +20,7 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
+	mdlayher "github.com/mdlayher/netlink"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
@@ -59,7 +60,7 @@ func New(cfg Config) (*Kernel, error) {
 		}
 		cfg.Host = current
 	}
-	conn, err := nftables.New(nftables.WithNetNSFd(int(cfg.Host)))
+	conn, err := nftables.New(nftables.WithNetNSFd(int(cfg.Host)), nftables.WithSockOptions(bigTransactions))
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
@@ -68,6 +69,19 @@ func New(cfg Config) (*Kernel, error) {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
 	return &Kernel{cfg: cfg, conn: conn, conntrack: conntrack, table: &nftables.Table{Name: TableName, Family: nftables.TableFamilyIPv4}}, nil
+}
+
+// bigTransactions lets a socket carry the rules of thousands of Services at once, and the kernel's answer to each part,
+// which all come before the first is read. These are bounds; memory is taken when there is something to carry.
+func bigTransactions(socket *mdlayher.Conn) error {
+	const most = 512 << 20
+	if err := socket.SetWriteBuffer(most); err != nil {
+		return fmt.Errorf("set write buffer: %w", err)
+	}
+	if err := socket.SetReadBuffer(most); err != nil {
+		return fmt.Errorf("set read buffer: %w", err)
+	}
+	return nil
 }
 
 // Apply makes the kernel follow r. On an error the kernel still follows the rules before, and the next Apply starts afresh.
