@@ -43,7 +43,7 @@ func (m *Machine) containerStatus(c *v1.Container, last *v1.ContainerStatus, ini
 			s.LastTerminationState = last.LastTerminationState
 		}
 	}
-	if f := m.mem(c.Name).failure; f != nil && s.State.Running == nil && m.startsAgain(c, newest, init) {
+	if f := m.failureOf(c, newest); f != nil && s.State.Running == nil && m.startsAgain(c, newest, init) {
 		if s.State.Terminated != nil {
 			s.LastTerminationState = s.State
 		}
@@ -51,6 +51,16 @@ func (m *Machine) containerStatus(c *v1.Container, last *v1.ContainerStatus, ini
 	}
 	m.readiness(&s, c, newest, init)
 	return s
+}
+
+// failureOf is what keeps a container from starting, or nil. A missing image of a volume keeps back the pod's first ones.
+func (m *Machine) failureOf(c *v1.Container, newest *Container) *Failure {
+	f := m.mem(c.Name).failure
+	inits := m.pod.Spec.InitContainers
+	if f == nil && newest == nil && (len(inits) == 0 || inits[0].Name == c.Name) {
+		f = m.volumeImage
+	}
+	return f
 }
 
 // forgotten describes a container that the runtime does not have: not made yet, or lost.

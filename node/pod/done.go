@@ -49,6 +49,14 @@ func (m *Machine) done(e Done) {
 }
 
 func (m *Machine) volumesDone(err error) {
+	m.volumeImage = nil
+	var f *Failure
+	if errors.As(err, &f) && isImageReason(f.Reason) {
+		m.volumeImage = f
+		m.failed(&m.volumes, imageLimits(f))
+		m.record("", v1.EventTypeWarning, "Failed", "Error: "+f.Reason)
+		return
+	}
 	if err != nil {
 		m.failed(&m.volumes, volumeLimits())
 		m.record("", v1.EventTypeWarning, "FailedMount", err.Error())
@@ -90,12 +98,15 @@ func (m *Machine) imageDone(e Done) {
 	}
 	f := asFailure(e.Err, ErrImagePull)
 	mem.failure = f
-	l := runtimeLimits()
-	if f.Reason == ErrImagePull {
-		l = pullLimits() // spares the registry
-	}
-	m.failed(&mem.pull, l)
+	m.failed(&mem.pull, imageLimits(f))
 	m.record(e.Action.Container, v1.EventTypeWarning, "Failed", "Error: "+f.Reason)
+}
+
+func imageLimits(f *Failure) limits {
+	if f.Reason == ErrImagePull {
+		return pullLimits() // spares the registry
+	}
+	return runtimeLimits()
 }
 
 func isImageReason(reason string) bool {

@@ -9,7 +9,7 @@ import (
 
 // keepUp emits what is missing for the pod to run: volumes, sandbox and images at once, then containers in order.
 func (m *Machine) keepUp() {
-	if !m.volumesReady && !m.waits(m.volumes.at) {
+	if !m.volumesReady && !m.volumesWait() {
 		m.emit(Action{Verb: PrepareVolumes})
 	}
 	m.keepSandbox()
@@ -190,17 +190,39 @@ func (m *Machine) pullWaits(c *v1.Container, mem *memory) bool {
 		return false
 	}
 	f := mem.failure
-	if f == nil || f.Reason != ErrImagePull {
-		return true
-	}
-	if shown := mem.pull.last.Add(shownFor); m.now.Before(shown) {
-		m.wakeAt(shown)
+	if !m.shown(f, &mem.pull) {
 		return true
 	}
 	message := fmt.Sprintf("Back-off pulling image %q: %s: %s", c.Image, f.Reason, f.Message)
 	mem.failure = &Failure{Reason: ImagePullBackOff, Message: message}
 	m.record(c.Name, v1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", c.Image))
 	m.record(c.Name, v1.EventTypeWarning, "Failed", "Error: "+ImagePullBackOff)
+	return true
+}
+
+// shown says whether a failed pull was shown for long enough.
+func (m *Machine) shown(f *Failure, pull *retry) bool {
+	if f == nil || f.Reason != ErrImagePull {
+		return false
+	}
+	until := pull.last.Add(shownFor)
+	if m.now.Before(until) {
+		m.wakeAt(until)
+		return false
+	}
+	return true
+}
+
+// volumesWait says whether the volumes failed lately. A missing image of a volume is shown like one of a container.
+func (m *Machine) volumesWait() bool {
+	if !m.waits(m.volumes.at) {
+		return false
+	}
+	if f := m.volumeImage; m.shown(f, &m.volumes) {
+		m.volumeImage = &Failure{Reason: ImagePullBackOff, Message: "Back-off pulling image of volume: " + f.Error()}
+		m.record("", v1.EventTypeNormal, "BackOff", "Back-off pulling image of volume")
+		m.record("", v1.EventTypeWarning, "Failed", "Error: "+ImagePullBackOff)
+	}
 	return true
 }
 

@@ -62,10 +62,11 @@ type Machine struct {
 	memory   map[string]*memory // by container name
 
 	volumesReady bool
-	released     bool // after the pod ended: volumes and cgroup are gone
-	vanished     bool // the API has no such pod any more
-	deleted      bool // the API was asked to forget it
-	cancelled    bool // CancelStarts was emitted
+	volumeImage  *Failure // why an image volume's image is missing
+	released     bool     // after the pod ended: volumes and cgroup are gone
+	vanished     bool     // the API has no such pod any more
+	deleted      bool     // the API was asked to forget it
+	cancelled    bool     // CancelStarts was emitted
 	end          *ending
 	rejected     *Failure
 	stopSince    time.Time
