@@ -25,6 +25,7 @@ type Fields struct {
 
 	mu struct {
 		sync.Mutex
+		planner  planner // kinds share the plans of their parts
 		managers map[managerKey]*managedfields.FieldManager
 	}
 }
@@ -38,6 +39,7 @@ type managerKey struct {
 func NewFields(scheme *runtime.Scheme) *Fields {
 	f := &Fields{scheme: scheme}
 	f.converter = sync.OnceValue(func() managedfields.TypeConverter { return applyconfigurations.NewTypeConverter(scheme) })
+	f.mu.planner = newPlanner()
 	f.mu.managers = map[managerKey]*managedfields.FieldManager{}
 	return f
 }

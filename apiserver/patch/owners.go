@@ -181,9 +181,11 @@ func (f *Fields) planOf(r *resource.Resource) (*plan, error) {
 	if p, ok := f.plans.Load(r); ok {
 		return p.(*plan), nil
 	}
-	b := newPlanner()
-	p, err := b.plan(reflect.TypeOf(r.New()), "")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, err := f.mu.planner.plan(reflect.TypeOf(r.New()), "")
 	if err != nil {
+		f.mu.planner = newPlanner() // what it holds may be half done
 		return nil, fmt.Errorf("plan fields of %s: %w", r.Table(), err)
 	}
 	f.plans.Store(r, p)

@@ -166,3 +166,17 @@ func BenchmarkUpdate(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFirstWrites is what the first write of every kind costs, on the way to a ready API.
+func BenchmarkFirstWrites(b *testing.B) {
+	b.ReportAllocs()
+	rows := kinds.Builtin().Rows()
+	for b.Loop() {
+		f := NewFields(nil)
+		for _, r := range rows {
+			if _, err := f.planOf(r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

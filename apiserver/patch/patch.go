@@ -52,17 +52,27 @@ func (f *Fields) Apply(p *Patch, old resource.Object, now time.Time) (resource.O
 	if err != nil {
 		return nil, err
 	}
-	var obj resource.Object
-	switch p.Kind {
-	case types.JSONPatchType, types.MergePatchType:
-		obj, err = patchJSON(p, shown)
-	case types.StrategicMergePatchType:
-		obj, err = patchStrategic(p, shown)
-	default:
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("%v: unimplemented patch type", p.Kind))
-	}
+	obj, err := f.patched(p, shown)
 	if err != nil {
 		return nil, err
 	}
 	return p.Version.ToStored(obj)
+}
+
+func (f *Fields) patched(p *Patch, shown resource.Object) (resource.Object, error) {
+	switch p.Kind {
+	case types.JSONPatchType:
+		return patchJSON(p, shown)
+	case types.MergePatchType:
+		if obj := f.patchNamed(p, shown); obj != nil {
+			return obj, nil
+		}
+		return patchJSON(p, shown)
+	case types.StrategicMergePatchType:
+		if obj := f.patchNamed(p, shown); obj != nil {
+			return obj, nil
+		}
+		return patchStrategic(p, shown)
+	}
+	return nil, apierrors.NewBadRequest(fmt.Sprintf("%v: unimplemented patch type", p.Kind))
 }
