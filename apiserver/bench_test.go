@@ -71,6 +71,18 @@ func BenchmarkPatchStatus(b *testing.B) {
 	}
 }
 
+func BenchmarkPatchPod(b *testing.B) {
+	p := newPlace(b)
+	p.serve("POST", "/api/v1/namespaces/default/pods", "application/json", protobufType, strings.Replace(benchPod, `"web-5d4f8c7b9-"`, `"a","name":"a"`, 1))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		p.serve("PATCH", "/api/v1/namespaces/default/pods/a", "application/strategic-merge-patch+json", protobufType,
+			fmt.Sprintf(`{"metadata":{"annotations":{"round":"%[1]d"}},"spec":{"containers":[{"name":"c","image":"example.com/app:%[1]d"}]}}`, n))
+	}
+}
+
 func BenchmarkLocalUpdateStatus(b *testing.B) {
 	p := newPlace(b)
 	p.serve("POST", "/api/v1/namespaces/default/pods", "application/json", protobufType, strings.Replace(benchPod, `"web-5d4f8c7b9-"`, `"a","name":"a"`, 1))
