@@ -16,8 +16,8 @@ import (
 type Responder struct {
 	Accept  Accept
 	Request *http.Request
-	Now     time.Time // for the ages in tables
-	Include string    // of tables: "None", "Metadata" or "Object"; "" is Metadata
+	Now     func() time.Time // for the ages in tables; a watch asks anew for each event
+	Include string           // of tables: "None", "Metadata" or "Object"; "" is Metadata
 }
 
 // Item answers with a stored object.

@@ -44,7 +44,7 @@ func columns(r *resource.Resource) []resource.Column {
 func (t *tableBuilder) add(stored, shown resource.Object, p Responder) error {
 	row := metav1.TableRow{}
 	if t.resource.Row != nil {
-		row.Cells = resource.Cells(t.resource.Row(stored), p.Now)
+		row.Cells = resource.Cells(t.resource.Row(stored), p.Now())
 	} else {
 		row.Cells = []any{stored.GetName(), stored.GetCreationTimestamp().UTC().Format("2006-01-02T15:04:05Z")}
 	}

@@ -35,7 +35,7 @@ func (c *call) query() url.Values {
 }
 
 func (c *call) respond(v *Verbs) encode.Responder {
-	p := encode.Responder{Accept: c.accept, Request: c.raw, Now: v.Clock.Now()}
+	p := encode.Responder{Accept: c.accept, Request: c.raw, Now: v.Clock.Now}
 	if c.accept.Shape == encode.Table {
 		p.Include = c.query().Get("includeObject")
 	}
