@@ -19,6 +19,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(8 * time.Minute), // a script that hangs says where
 		Setup:               func(env *testscript.Env) error { return setup(env, bin) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until": until,
@@ -96,6 +97,7 @@ esac`, name, bin, data),
 	env.Setenv("GOCACHE", goEnv("GOCACHE"))
 	env.Setenv("GOMODCACHE", goEnv("GOMODCACHE"))
 	env.Setenv("GOFLAGS", "-buildvcs=false")
+	env.Setenv("CGO_ENABLED", "0") // programs for containers that hold nothing else
 	env.Setenv("REPO", repo)
 	env.Setenv("DATA", data)
 	env.Setenv("NETNS", name)

@@ -1,0 +1,144 @@
+// Command tool is what the scripts put into containers that need more than the example application: it does what the name
+// it is called by says.
+//
+//	get [-H HEADER] URL   prints what the URL answers, and fails unless it is 200
+//	cat [FILE]            copies a file, or its input, to its output
+//	tar cf - FILE         the two forms of tar that kubectl cp uses
+//	tar -xmf - -C DIR
+//	hold                  does nothing until it is told to stop
+package main
+
+import (
+	"archive/tar"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	verbs := map[string]func([]string) error{"get": get, "cat": cat, "tar": archive, "hold": hold}
+	run := verbs[filepath.Base(os.Args[0])]
+	if run == nil {
+		fmt.Fprintln(os.Stderr, "tool: called by no name it knows: "+os.Args[0])
+		os.Exit(2)
+	}
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func get(args []string) error {
+	flags := flag.NewFlagSet("get", flag.ContinueOnError)
+	header := flags.String("H", "", "NAME: VALUE")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	req, err := http.NewRequest(http.MethodGet, flags.Arg(0), nil)
+	if err != nil {
+		return err
+	}
+	if name, value, ok := strings.Cut(*header, ": "); ok {
+		req.Header.Set(name, value)
+	}
+	client := http.Client{Timeout: 5 * time.Second}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
+
+func cat(args []string) error {
+	in := os.Stdin
+	if len(args) > 0 {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	_, err := io.Copy(os.Stdout, in)
+	return err
+}
+
+func archive(args []string) error {
+	switch {
+	case len(args) == 3 && args[0] == "cf":
+		return pack(args[2])
+	case len(args) == 4 && args[0] == "-xmf":
+		return unpack(args[3])
+	}
+	return fmt.Errorf("tar does not know %q", args)
+}
+
+// pack writes one file as an archive to the output.
+func pack(name string) error {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	w := tar.NewWriter(os.Stdout)
+	if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o644, Size: int64(len(content))}); err != nil {
+		return err
+	}
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// unpack writes the files of the archive on the input below a folder.
+func unpack(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	r := tar.NewReader(os.Stdin)
+	for {
+		head, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if head.Typeflag != tar.TypeReg {
+			continue
+		}
+		f, err := root.Create(head.Name)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(f, r); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+}
+
+func hold([]string) error {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+	<-stop
+	return nil
+}
