@@ -41,7 +41,7 @@ func (s *Server) containerLogs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := &flusher{w: w}
-	to := logfile.Destination{Stdout: out, Stderr: out}
+	to := logfile.Destination{Stdout: out, Stderr: out, Pause: out.flush}
 	switch query.Get("stream") {
 	case v1.LogStreamStdout:
 		to.Stderr = nil
@@ -49,7 +49,7 @@ func (s *Server) containerLogs(w http.ResponseWriter, r *http.Request) {
 		to.Stdout = nil
 	}
 	if options.Follow {
-		out.Write(nil) // the reader learns at once that there is a log, if an empty one
+		out.flush() // the reader learns at once that there is a log, if an empty one
 	}
 	running := func(ctx context.Context) bool { return s.isRunning(ctx, from.ID) }
 	if err := logfile.Copy(r.Context(), from.LogPath, options, to, running); err != nil {
@@ -127,7 +127,8 @@ func waitingFor(status v1.ContainerStatus, in string) error {
 	return fmt.Errorf("container %q in pod %q is waiting to start: %v", status.Name, in, waiting.Reason)
 }
 
-// flusher sends every piece at once.
+// flusher knows whether the answer has begun. It sends what is written when its buffer is full, and at a flush: a flush for
+// every line is what a long log would spend most of its time on.
 type flusher struct {
 	w       http.ResponseWriter
 	written bool
@@ -138,9 +139,11 @@ var _ io.Writer = (*flusher)(nil)
 // Write implements io.Writer.
 func (f *flusher) Write(p []byte) (int, error) {
 	f.written = true
-	n, err := f.w.Write(p)
-	if err == nil {
-		err = http.NewResponseController(f.w).Flush()
-	}
-	return n, err
+	return f.w.Write(p)
+}
+
+// flush sends what there is. A reader who left is noticed by the next Write, or by the request's context.
+func (f *flusher) flush() {
+	f.written = true
+	http.NewResponseController(f.w).Flush()
 }

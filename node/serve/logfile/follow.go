@@ -60,6 +60,9 @@ func (l *log) follow(ctx context.Context, p *printer, running func(context.Conte
 		if closed {
 			timeout = closedEvery
 		}
+		if p.to.Pause != nil {
+			p.to.Pause()
+		}
 		err := l.watch.wait(ctx, timeout)
 		if ctx.Err() != nil {
 			return nil // the reader left

@@ -24,7 +24,11 @@ type Options struct {
 }
 
 // Destination is where lines go. A stream that is nil is not wanted.
-type Destination struct{ Stdout, Stderr io.Writer }
+type Destination struct {
+	Stdout, Stderr io.Writer
+	// Pause is called before every wait for further lines: what was written by then must not lie in a buffer. Optional.
+	Pause func()
+}
 
 // Copy copies the log at path. running is asked whether the container still writes, when its log was closed and now and then.
 func Copy(ctx context.Context, path string, options Options, to Destination, running func(context.Context) bool) error {

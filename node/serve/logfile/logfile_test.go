@@ -163,3 +163,36 @@ func TestFollowerMayLeave(t *testing.T) {
 type leaver func()
 
 func (l leaver) Write(p []byte) (int, error) { l(); return len(p), nil }
+
+// A reader's buffer is emptied whenever the log has nothing more for now.
+func TestPauseComesAfterEveryBurst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "0.log")
+	write(t, path, lines)
+	var out bytes.Buffer
+	var ended atomic.Bool
+	var seen []string
+	pause := func() {
+		seen = append(seen, out.String())
+		switch len(seen) {
+		case 1:
+			file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer file.Close()
+			if _, err := file.WriteString("2026-01-02T03:04:09Z stdout F five\n"); err != nil {
+				t.Error(err)
+			}
+		case 2:
+			ended.Store(true)
+		}
+	}
+	to := logfile.Destination{Stdout: &out, Stderr: &out, Pause: pause}
+	if err := logfile.Copy(t.Context(), path, logfile.Options{Follow: true}, to, func(context.Context) bool { return !ended.Load() }); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) < 2 || seen[0] != "one\ntwo\nthree\nfour\n" || seen[1] != seen[0]+"five\n" {
+		t.Errorf("written before the pauses: %q", seen)
+	}
+}
