@@ -25,6 +25,7 @@ func TestScripts(t *testing.T) {
 			"until": until,
 			"load":  load,
 			"state": state,
+			"crash": crash,
 		},
 	})
 }

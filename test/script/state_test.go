@@ -1,6 +1,8 @@
 package script
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,15 +13,29 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// state writes what the machine holds that a cluster could leave behind, one thing a line: "state FILE".
+// state writes what the script's host holds that a cluster could leave behind, one thing a line: "state FILE".
 func state(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: state FILE")
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(machineState(ts.Getenv("NETNS"), ts.Getenv("WORK"))), 0o644))
+	c := clusterIn(ts.Getenv("DATA"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(c.state(ts.Getenv("NETNS"))), 0o644))
 }
 
-func machineState(ns, work string) string {
+// cluster is how the traces of one cluster are told from those of others on the machine: by the names of its folders.
+type cluster struct{ data, run string }
+
+// clusterIn knows, as daemon does, that the run directory is named after the data directory.
+func clusterIn(data string) cluster {
+	sum := sha256.Sum256([]byte(data))
+	return cluster{data: data, run: "proa-" + hex.EncodeToString(sum[:4])}
+}
+
+func (c cluster) owns(text string) bool {
+	return strings.Contains(text, c.data) || strings.Contains(text, c.run)
+}
+
+func (c cluster) state(ns string) string {
 	var lines []string
 	add := func(kind string, items []string) {
 		sort.Strings(items)
@@ -27,51 +43,45 @@ func machineState(ns, work string) string {
 			lines = append(lines, kind+" "+i)
 		}
 	}
-	add("process", processes())
+	add("process", c.processes())
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	add("mount", fields(string(mounts), 4))
-	for _, what := range [][]string{{"ip", "-o", "link"}, {"ip", "-o", "addr"}, {"ip", "route"}, {"ip", "neigh"}, {"nft", "list", "ruleset"}} {
+	for _, line := range strings.Split(string(mounts), "\n") {
+		if c.owns(line) {
+			add("mount", []string{line})
+		}
+	}
+	for _, what := range [][]string{{"ip", "-o", "link"}, {"ip", "-o", "addr"}, {"ip", "route"}, {"ip", "rule"}, {"nft", "list", "ruleset"}} {
 		out, err := exec.Command("nsenter", append([]string{"--net=/run/netns/" + ns}, what...)...).CombinedOutput()
 		if err != nil {
 			out = []byte(err.Error())
 		}
 		add(strings.Join(what, " "), strings.Split(strings.TrimSpace(string(out)), "\n"))
 	}
-	cgroups, _ := filepath.Glob("/sys/fs/cgroup/*/kubepods*")
-	add("cgroup", cgroups)
-	for _, glob := range []string{"/run/proa*", "/run/netns/cni-*", "/var/run/netns/cni-*", "/run/containerd*", filepath.Join(work, "data*")} {
+	groups := "kubepods" + strings.TrimPrefix(c.run, "proa")
+	for _, glob := range []string{"/sys/fs/cgroup/" + groups, "/sys/fs/cgroup/*/" + groups, "/run/" + c.run, c.data} {
 		found, _ := filepath.Glob(glob)
 		add("file", found)
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// processes lists programs that belong to a cluster, by name and id.
-func processes() []string {
+// processes lists the programs of the cluster by name and id: those that were started with its folders as arguments, and
+// those in its containers, whose mounts lie there.
+func (c cluster) processes() []string {
 	var found []string
+	own, _ := os.Readlink("/proc/self/ns/mnt")
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		comm, err := os.ReadFile(filepath.Join(dir, "comm"))
-		if err != nil {
-			continue
+		arguments, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		ours := c.owns(string(arguments))
+		if mnt, err := os.Readlink(filepath.Join(dir, "ns/mnt")); err == nil && mnt != own {
+			mounts, _ := os.ReadFile(filepath.Join(dir, "mountinfo"))
+			ours = ours || c.owns(string(mounts))
 		}
-		name := strings.TrimSpace(string(comm))
-		for _, ours := range []string{"proa", "containerd", "runc", "pause"} {
-			if strings.HasPrefix(name, ours) {
-				found = append(found, fmt.Sprintf("%s %s", name, filepath.Base(dir)))
-			}
+		if ours {
+			name, _ := os.ReadFile(filepath.Join(dir, "comm"))
+			found = append(found, fmt.Sprintf("%s %s", strings.TrimSpace(string(name)), filepath.Base(dir)))
 		}
 	}
 	return found
-}
-
-// fields is the n-th field of each line.
-func fields(text string, n int) []string {
-	var all []string
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		if f := strings.Fields(line); len(f) > n {
-			all = append(all, f[n])
-		}
-	}
-	return all
 }
