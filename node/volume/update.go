@@ -104,6 +104,11 @@ func (v *Volumes) podOf(entry *prepared) *v1.Pod {
 	if pod == nil {
 		return nil
 	}
+	return v.current(pod)
+}
+
+// current is the newest state of the pod, or nil if it is gone.
+func (v *Volumes) current(pod *v1.Pod) *v1.Pod {
 	current, _ := client.Get[*v1.Pod](v.cfg.Client.View(), "pods", pod.Namespace, pod.Name)
 	return current
 }
@@ -149,6 +154,9 @@ func (v *Volumes) refresh(ctx context.Context, entry *prepared, match func(*v1.P
 		_, err := v.mirror(ctx, entry, volume)
 		if err == nil || ctx.Err() != nil {
 			continue
+		}
+		if v.current(pod) == nil {
+			return // the API shows a node nothing for a pod that is gone, and soon its volumes are, too
 		}
 		v.cfg.Log.Warn("update volume", "pod", pod.Namespace+"/"+pod.Name, "volume", volume.Name, "error", err)
 		if !apierrors.IsNotFound(err) {
