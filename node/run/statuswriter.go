@@ -3,8 +3,10 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,7 +110,7 @@ func (s *statusWriter) flush(ctx context.Context) error {
 		return err
 	}
 	object, err := s.client.Patch(ctx, client.RefOf("pods", p), "status", types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || replaced(err) {
 		s.mu.Lock()
 		s.mu.gone = true
 		s.mu.Unlock()
@@ -123,6 +125,15 @@ func (s *statusWriter) flush(ctx context.Context) error {
 		s.mu.pod, s.mu.written = stored, &stored.Status
 	}
 	return nil
+}
+
+// replaced says whether a write was refused because the pod's name is another's by now.
+func replaced(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
 }
 
 // statusPatch turns one status into another, nil when they encode alike. The uid guards against a newer pod of the same name; other writers' conditions stay.
