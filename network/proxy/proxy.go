@@ -45,7 +45,7 @@ func Rules(in Input) *ruleset.Ruleset {
 		Frontends: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{}, Sticky: map[string]time.Duration{},
 	}}
 	for service := range in.ServiceList {
-		if !elsewhere(service) && (in.Skip == nil || !in.Skip(service)) {
+		if !elsewhere(service.Labels) && (in.Skip == nil || !in.Skip(service)) {
 			b.service(service)
 		}
 	}
@@ -60,10 +60,10 @@ func Rules(in Input) *ruleset.Ruleset {
 	return b.rules
 }
 
-// elsewhere says whether the Service's labels leave its addresses to another proxy, or to none.
-func elsewhere(s *v1.Service) bool {
-	_, other := s.Labels[serviceProxyName]
-	_, none := s.Labels[v1.IsHeadlessService]
+// elsewhere says whether the labels of a Service or a slice leave it to another proxy, or to none.
+func elsewhere(labels map[string]string) bool {
+	_, other := labels[serviceProxyName]
+	_, none := labels[v1.IsHeadlessService]
 	return other || none
 }
 
@@ -75,7 +75,7 @@ func collect(in Input) map[portKey][]endpoint {
 	found := map[portKey][]endpoint{}
 	for slice := range in.Slices {
 		service := slice.Labels[discoveryv1.LabelServiceName]
-		if service == "" || slice.AddressType != discoveryv1.AddressTypeIPv4 {
+		if service == "" || slice.AddressType != discoveryv1.AddressTypeIPv4 || elsewhere(slice.Labels) {
 			continue
 		}
 		for i := range slice.Ports {
