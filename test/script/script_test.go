@@ -26,6 +26,7 @@ func TestScripts(t *testing.T) {
 			"load":  load,
 			"state": state,
 			"crash": crash,
+			"storm": rage,
 		},
 	})
 }
