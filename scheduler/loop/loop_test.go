@@ -150,6 +150,22 @@ func (c *cluster) await(name string, wanted func(*v1.Pod) bool) *v1.Pod {
 	return nil
 }
 
+// known returns when the loop has seen the nodes that were made: they come by another watch than pods, and a pod that is
+// decided before them waits for the clock.
+func (c *cluster) known() {
+	c.t.Helper()
+	c.pod("first")
+	c.retry("first")
+}
+
+// retry moves the clock until a pod is bound.
+func (c *cluster) retry(name string) {
+	c.t.Helper()
+	for !bound(c.await(name, func(*v1.Pod) bool { c.clock.advance(time.Second); return true })) {
+		runtime.Gosched()
+	}
+}
+
 func bound(p *v1.Pod) bool { return p.Spec.NodeName != "" }
 
 func rejected(p *v1.Pod) bool {
@@ -180,6 +196,7 @@ func TestManyPodsAtOnce(t *testing.T) {
 	c := start(t)
 	c.node("a", "500")
 	c.node("b", "500")
+	c.known()
 	for i := range 300 { // more than there are writers and places for outcomes together
 		c.pod(fmt.Sprint("p", i))
 	}
@@ -190,6 +207,8 @@ func TestManyPodsAtOnce(t *testing.T) {
 
 func TestAFailedBindingIsTriedAgain(t *testing.T) {
 	c := start(t)
+	c.node("a", "2")
+	c.known()
 	failed := make(chan struct{}, 1)
 	remove := c.api.Fault(func(a fake.Action) error {
 		if a.Sub != "binding" {
@@ -201,7 +220,6 @@ func TestAFailedBindingIsTriedAgain(t *testing.T) {
 		}
 		return errors.New("the disk is full")
 	})
-	c.node("a", "1")
 	c.pod("p")
 	<-failed
 	remove()
@@ -222,6 +240,7 @@ func TestAFailedBindingIsTriedAgain(t *testing.T) {
 func TestOthersPodsAndGatedPodsAreLeftAlone(t *testing.T) {
 	c := start(t)
 	c.node("a", "10")
+	c.known()
 	c.pod("other", func(p *v1.Pod) { p.Spec.SchedulerName = "someone-else" })
 	c.pod("gated", func(p *v1.Pod) { p.Spec.SchedulingGates = []v1.PodSchedulingGate{{Name: "wait"}} })
 	c.pod("mine")
@@ -234,7 +253,5 @@ func TestOthersPodsAndGatedPodsAreLeftAlone(t *testing.T) {
 	c.api.BreakWatches() // the loop starts over from a new view
 	c.clock.advance(time.Minute)
 	c.pod("after", func(p *v1.Pod) { p.Labels = map[string]string{"a": "b"} })
-	for !bound(c.await("after", func(*v1.Pod) bool { c.clock.advance(time.Second); return true })) {
-		runtime.Gosched()
-	}
+	c.retry("after")
 }

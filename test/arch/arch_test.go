@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os/exec"
-	"path"
 	"strings"
 	"testing"
 )
@@ -146,13 +145,11 @@ func TestHeavyModulesHaveOneOwner(t *testing.T) {
 }
 
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", "{{if not .Doc}}{{.ImportPath}}{{end}}", module+"...").Output()
+	out, err := exec.Command("go", "list", "-f", "{{if and .GoFiles (not .Doc)}}{{.ImportPath}}{{end}}", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
 	for _, p := range strings.Fields(string(out)) {
-		if path.Base(p) != "arch" {
-			t.Errorf("%s: its package doc does not say what it decides, what it owns, and who calls it", p)
-		}
+		t.Errorf("%s: its package doc does not say what it decides, what it owns, and who calls it", p)
 	}
 }

@@ -48,6 +48,9 @@ func Need(t testing.TB) {
 	if os.Geteuid() != 0 {
 		t.Skip("containers need root")
 	}
+	if testing.Short() {
+		t.Skip("starts containers: not part of the short tests")
+	}
 	programs, err := runtime.Find(t.Context(), Bundle())
 	if err != nil {
 		t.Skipf("no runtime bundle (PROA_BUNDLE names one): %v", err)
