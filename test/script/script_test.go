@@ -19,14 +19,17 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Deadline:            time.Now().Add(8 * time.Minute), // a script that hangs says where
 		Setup:               func(env *testscript.Env) error { return setup(env, bin) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"until": until,
-			"load":  load,
-			"state": state,
-			"crash": crash,
-			"storm": rage,
+			"until":   until,
+			"load":    load,
+			"state":   state,
+			"crash":   crash,
+			"storm":   rage,
+			"answers": answers,
+			"stored":  stored,
 		},
 	})
 }
