@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -162,7 +163,28 @@ func ToStore(obj resource.Object) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("encode %T: not a protobuf message", obj)
 	}
-	return marshal(m)
+	data, err := marshal(m)
+	if err == nil {
+		shareOwners(obj, data)
+	}
+	return data, err
+}
+
+// shareOwners points the ownership of fields, a third of a small object, at the bytes of which it is a part.
+func shareOwners(obj resource.Object, data []byte) {
+	entries, at := obj.GetManagedFields(), 0
+	for i := range entries {
+		fields := entries[i].FieldsV1
+		if fields == nil || len(fields.Raw) < 32 {
+			continue
+		}
+		if n := bytes.Index(data[at:], fields.Raw); n >= 0 {
+			at += n
+			end := at + len(fields.Raw)
+			entries[i].FieldsV1 = &metav1.FieldsV1{Raw: data[at:end:end]}
+			at = end
+		}
+	}
 }
 
 func marshal(m protoMessage) ([]byte, error) {
@@ -190,6 +212,7 @@ func Decoder(table *kinds.Table) func(*store.Item) any {
 		if err := m.Unmarshal(item.Data); err != nil {
 			return fmt.Errorf("decode %s %s/%s: %w", item.Key.Table, item.Key.Namespace, item.Key.Name, err)
 		}
+		shareOwners(obj, item.Data)
 		Stamp(obj, r, item.Revision)
 		return obj
 	}

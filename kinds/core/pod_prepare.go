@@ -27,7 +27,7 @@ func preparePodCreate(pod *corev1.Pod) {
 }
 
 func preparePodUpdate(pod, old *corev1.Pod) {
-	pod.Status = *old.Status.DeepCopy()
+	pod.Status = old.Status // shared: what is validated now is not changed any more
 	podspec.DropDisabled(&pod.Spec)
 	countPodGeneration(pod, old)
 }
@@ -35,10 +35,10 @@ func preparePodUpdate(pod, old *corev1.Pod) {
 // preparePodStatus keeps what a node's report may not change: the spec, the owners (old nodes garble them), the start
 // of a deletion, and generations that the report leaves out.
 func preparePodStatus(pod, old *corev1.Pod) {
-	pod.Spec = *old.Spec.DeepCopy()
+	pod.Spec = old.Spec // shared: every version of a pod has the same
 	pod.Generation = old.Generation
 	pod.DeletionTimestamp = old.DeletionTimestamp.DeepCopy()
-	pod.OwnerReferences = old.DeepCopy().OwnerReferences
+	pod.OwnerReferences = old.OwnerReferences
 	if pod.Status.QOSClass == "" {
 		pod.Status.QOSClass = old.Status.QOSClass
 	}

@@ -3,6 +3,7 @@ package podspec
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -118,7 +119,12 @@ func (c *checker) checkDeletedGates(path *field.Path, gates, old []corev1.PodSch
 
 // withoutUpdatable is the new spec with every change taken back that an update may make.
 func (c *checker) withoutUpdatable(path *field.Path, pod, old *corev1.Pod) *corev1.PodSpec {
-	rest, before := pod.Spec.DeepCopy(), old.Spec.DeepCopy()
+	before, copied := &old.Spec, pod.Spec
+	rest := &copied
+	if len(before.SchedulingGates) > 0 { // then more is taken back below
+		rest, before = pod.Spec.DeepCopy(), old.Spec.DeepCopy()
+	}
+	rest.Containers, rest.InitContainers = slices.Clone(rest.Containers), slices.Clone(rest.InitContainers)
 	for i := range rest.Containers {
 		rest.Containers[i].Image = before.Containers[i].Image
 	}

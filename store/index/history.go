@@ -155,6 +155,15 @@ func (h *history) shedOld(now int64) {
 	}
 }
 
+// Shed makes versions that were superseded some time ago small, and says whether there are others whose time will come.
+// Trim does the same; this is for when no commits come.
+func (x *Index) Shed(now time.Time) (left bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.history.shedOld(now.UnixNano())
+	return x.history.shed < len(x.history.nodes)
+}
+
 // Trim lets go of what exceeds the bounds, at most trimBatch events and whole commits only, and returns it, oldest
 // first: a log deletes the rows of what those events superseded. The caller decides when; nothing grows between
 // commits, so calling it before each Publish is enough.

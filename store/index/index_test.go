@@ -60,7 +60,7 @@ func TestShed(t *testing.T) {
 	x.Publish(index.Commit{Revision: 2, At: time.Unix(1, 0), Events: []store.Event{{Type: store.Updated, Item: second, Prev: first}}})
 	first.Value()
 	second.Value()
-	x.Trim(time.Unix(4, 0))
+	x.Trim(time.Unix(2, 0))
 	first.Value()
 	if decoded != 2 {
 		t.Fatalf("decoded %d times: shed too early", decoded)
@@ -72,5 +72,28 @@ func TestShed(t *testing.T) {
 	}
 	if first.Value() != any(store.Revision(1)) || decoded != 3 {
 		t.Fatalf("decoded %d times: the superseded version was not shed", decoded)
+	}
+}
+
+// TestShedQuiet: it needs no commit.
+func TestShedQuiet(t *testing.T) {
+	decoded := 0
+	version := func(rev store.Revision) *store.Item {
+		return store.NewItem(store.Key{Table: "pods", Name: "a"}, rev, 1, nil, nil, func(*store.Item) any { decoded++; return rev })
+	}
+	x := index.New(index.Options{})
+	first := version(1)
+	x.Publish(index.Commit{Revision: 1, At: time.Unix(0, 0), Events: []store.Event{{Type: store.Created, Item: first}}})
+	x.Publish(index.Commit{Revision: 2, At: time.Unix(0, 0), Events: []store.Event{{Type: store.Updated, Item: version(2), Prev: first}}})
+	first.Value()
+	if left := x.Shed(time.Unix(1, 0)); !left {
+		t.Error("nothing is left to shed after a second")
+	}
+	if left := x.Shed(time.Unix(60, 0)); left {
+		t.Error("something is left to shed after a minute")
+	}
+	first.Value()
+	if decoded != 2 {
+		t.Errorf("decoded %d times", decoded)
 	}
 }

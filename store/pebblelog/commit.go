@@ -3,6 +3,7 @@ package pebblelog
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -12,13 +13,23 @@ import (
 // floorAhead is how many revisions relaxed commits may use before the floor must be raised with a sync.
 const floorAhead = 10_000
 
+// quietPeriod is how long no commit must come before versions that were superseded are made small without one.
+const quietPeriod = 3 * time.Second
+
 // run is the committer. It ends when the queue is closed and empty, or when the disk fails; Pebble may then
 // also end this goroutine from within (see slogger.Fatalf), which is why the end is deferred.
 func (l *Log) run() {
 	defer close(l.stopped)
 	defer l.queue.close()
+	quiet := time.NewTimer(quietPeriod)
+	defer quiet.Stop()
+	rest := func() {
+		if l.index.Shed(l.options.Clock()) {
+			quiet.Reset(quietPeriod)
+		}
+	}
 	for {
-		requests := l.queue.take()
+		requests := l.queue.take(quiet.C, rest)
 		if requests == nil {
 			l.settle()
 			return
@@ -26,6 +37,7 @@ func (l *Log) run() {
 		if !l.commit(requests) {
 			return
 		}
+		quiet.Reset(quietPeriod)
 	}
 }
 

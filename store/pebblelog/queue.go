@@ -2,6 +2,7 @@ package pebblelog
 
 import (
 	"sync"
+	"time"
 
 	"proa/store"
 )
@@ -55,9 +56,16 @@ func (q *queue) signal() {
 	}
 }
 
-// take waits for requests and returns all there are; nil when the queue is closed and empty.
-func (q *queue) take() []*request {
-	for range q.wake {
+// take waits for requests and returns all there are; nil when the queue is closed and empty. While it waits it calls rest
+// whenever quiet fires.
+func (q *queue) take(quiet <-chan time.Time, rest func()) []*request {
+	for {
+		select {
+		case <-quiet:
+			rest()
+			continue
+		case <-q.wake:
+		}
 		q.mu.Lock()
 		taken, closed := q.mu.waiting, q.mu.closed
 		q.mu.waiting = nil
@@ -72,5 +80,4 @@ func (q *queue) take() []*request {
 			return nil
 		}
 	}
-	return nil
 }
