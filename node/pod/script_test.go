@@ -23,7 +23,7 @@ import (
 //	pod [unseen]        the pod, as YAML; an empty runtime is observed at once, or with the command seen
 //	ok [VERB...]        all actions under way (or those of the verbs) succeed, and so do those that follow from them
 //	fail VERB [NAME]    an action under way fails; the input is REASON: MESSAGE, or just a message
-//	made NAME           the runtime reports the container that is being started before it runs
+//	made NAME [running] the runtime reports the container that is being started, before the action is through
 //	exit NAME CODE      the container ends
 //	dies                the runtime reports the sandbox dead, as it does while it is still being stopped
 //	lose                the sandbox dies, and all in it
@@ -73,7 +73,11 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 		if i < 0 {
 			d.Fatalf(t, "%s is not being started", words(d)[0])
 		}
-		s.step(pod.Observed{Containers: []pod.Container{*s.made(s.underWay[i])}})
+		c := s.made(s.underWay[i])
+		if slices.Contains(words(d), "running") {
+			c.State, c.StartedAt = pod.ContainerRunning, s.now
+		}
+		s.step(pod.Observed{Containers: []pod.Container{*c}})
 	case "exit":
 		code, _ := strconv.Atoi(words(d)[1])
 		s.exit(words(d)[0], int32(code), strings.TrimSpace(d.Input))
@@ -216,7 +220,7 @@ func (s *script) perform(a pod.Action) pod.Done {
 		done.Image = "image"
 	case pod.StartContainer:
 		c := s.newest(a.Container)
-		if c == nil || c.State != pod.ContainerCreated {
+		if c == nil || c.Exited() || c.Attempt != a.Attempt {
 			c = s.made(a)
 		}
 		c.State, c.StartedAt = pod.ContainerRunning, s.now

@@ -55,7 +55,7 @@ func (m *Machine) stopAll() {
 	for i := range m.containers {
 		c := &m.containers[i]
 		if spec := FindContainer(m.pod, c.Name); c.Running() && (spec == nil || !m.isSidecarOf(c.Name)) {
-			m.stop(c, left, "Stopping container "+c.Name)
+			m.stopStarted(c, left)
 			waiting = true
 		}
 	}
@@ -65,9 +65,17 @@ func (m *Machine) stopAll() {
 	for i := len(m.pod.Spec.InitContainers) - 1; i >= 0; i-- {
 		name := m.pod.Spec.InitContainers[i].Name
 		if c := m.newest(name); c.Running() {
-			m.stop(c, left, "Stopping container "+name)
+			m.stopStarted(c, left)
 			return
 		}
+	}
+}
+
+// stopStarted ends a container of a pod that is over, once the action that started it is through: the runtime reports it running a
+// little earlier.
+func (m *Machine) stopStarted(c *Container, grace int64) {
+	if !m.busy(StartContainer, c.Name) {
+		m.stop(c, grace, "Stopping container "+c.Name)
 	}
 }
 
