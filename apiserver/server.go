@@ -85,14 +85,15 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Drain refuses new requests, ends watches, and waits for requests under way or for ctx.
 func (s *Server) Drain(ctx context.Context) error { return s.drain.Stop(ctx) }
 
-// serves says whether anything is served under the request's group version.
+// serves says whether anything is served under the request's group, in whichever version: as upstream, a wrong version
+// is answered with a Status and a wrong group is not.
 func (s *Server) serves(info *chain.Info) bool {
 	for _, r := range s.config.Kinds.Rows() {
-		if r.Group == info.Group && r.Version == info.Version {
+		if r.Group == info.Group {
 			return true
 		}
 		for _, also := range r.Served {
-			if also.Group == info.Group && also.Version == info.Version {
+			if also.Group == info.Group {
 				return true
 			}
 		}
