@@ -18,6 +18,7 @@ func TestScripts(t *testing.T) {
 	bin := needs(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
+		WorkdirRoot:         t.TempDir(),
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",       // with UPDATE=1 what cmp finds is written down
 		Deadline:            time.Now().Add(8 * time.Minute), // a script that hangs says where
