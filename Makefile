@@ -55,7 +55,6 @@ up: build ## builds everything, starts a cluster, deploys the example
 down: ## stops the cluster that `make up` started
 	@bin/proa down
 
-# All packages with tests, in one run; -p 1 keeps tests with real pods from starving each other on small machines.
 test: build test-tools ## everything: unit tests, scripts, architecture, real pods, the race detector where threads meet
 	@test/run all
 
