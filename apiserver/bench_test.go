@@ -1,6 +1,7 @@
 package apiserver_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -101,6 +102,23 @@ func BenchmarkLocalUpdateStatus(b *testing.B) {
 	}
 }
 
+// fill creates pods of 50 groups.
+func (p *place) fill(pods int) {
+	for n := range pods {
+		body := strings.Replace(benchPod, `{"app":"web",`, fmt.Sprintf(`{"app":"web","group":"%d",`, n%50), 1)
+		p.serve("POST", "/api/v1/namespaces/default/pods", "application/json", protobufType, body)
+	}
+}
+
+func BenchmarkListLabel100Of5000Pods(b *testing.B) {
+	p := newPlace(b)
+	p.fill(5000)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.serve("GET", "/api/v1/namespaces/default/pods?labelSelector=group%3D7", "", protobufType, "")
+	}
+}
+
 func BenchmarkList5000Pods(b *testing.B) {
 	for _, accept := range []string{protobufType, "application/json"} {
 		b.Run(accept, func(b *testing.B) {
@@ -134,5 +152,36 @@ func BenchmarkList5000Pods(b *testing.B) {
 				b.SetBytes(size)
 			}
 		})
+	}
+}
+
+// BenchmarkWatch100 creates 20 objects in a namespace that 100 clients watch, and waits until all have heard of them.
+func BenchmarkWatch100(b *testing.B) {
+	p := newPlace(b)
+	events := make(chan struct{}, 1<<20)
+	for range 100 {
+		r, _ := http.NewRequest("GET", p.http.URL+"/api/v1/namespaces/default/configmaps?watch=1&resourceVersion=0", nil)
+		r.Header.Set("X-User", "admin")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = resp.Body.Close() })
+		go func() {
+			for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+				events <- struct{}{}
+			}
+		}()
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		for i := range 20 {
+			p.serve("POST", "/api/v1/namespaces/default/configmaps", "application/json", protobufType, fmt.Sprintf(`{"metadata":{"name":"m-%d-%d"},"data":{"key":"value"}}`, n, i))
+		}
+		for range 20 * 100 {
+			<-events
+		}
 	}
 }

@@ -55,7 +55,14 @@ func appendUnknown(b []byte, apiVersion, kind string, rawSize int) []byte {
 	return appendHead(b, tagUnknownRaw, rawSize)
 }
 
-// revisionSuffix is the second metadata field that sets the resourceVersion of a stored object.
+// unknownSize is the length of a whole body with rawSize bytes behind what appendUnknown begins.
+func unknownSize(apiVersion, kind string, rawSize int) int {
+	version := headSize(len(apiVersion)) + len(apiVersion)
+	typed := version + headSize(len(kind)) + len(kind)
+	return len(magic) + headSize(typed) + typed + headSize(rawSize) + rawSize
+}
+
+// appendRevision appends the second metadata field that sets the resourceVersion of a stored object.
 func appendRevision(b []byte, rev store.Revision) []byte {
 	s := FormatRevision(rev)
 	b = append(b, tagMeta, byte(len(s)+2), tagMetaRevision, byte(len(s)))
@@ -115,6 +122,6 @@ func (v *Version) protoBody(item *store.Item) ([]byte, error) {
 	}
 	apiVersion := v.Kind.GroupVersion().String()
 	size := p.size()
-	b := make([]byte, 0, len(magic)+16+len(apiVersion)+len(v.Kind.Kind)+size)
+	b := make([]byte, 0, unknownSize(apiVersion, v.Kind.Kind, size))
 	return p.append(appendUnknown(b, apiVersion, v.Kind.Kind, size)), nil
 }

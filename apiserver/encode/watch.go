@@ -13,14 +13,22 @@ import (
 	"proa/store"
 )
 
+// Events gather until Flush, or until there are so many bytes. What a stream keeps between two is a quarter of it at most:
+// most watchers are quiet most of the time.
+const (
+	streamBuffer = 64 << 10
+	streamKept   = streamBuffer / 4
+)
+
 // Stream writes watch events to one client. One goroutine uses it; Flush sends what was written.
 type Stream struct {
 	p       Responder
 	v       *Version
 	w       http.ResponseWriter
 	flush   http.Flusher
-	buf     []byte
-	columns bool // the table's columns were sent
+	buf     []byte // not yet written
+	unsent  bool   // something was written since the last Flush
+	columns bool   // the table's columns were sent
 }
 
 // Watch begins a stream of events. It writes the headers.
@@ -54,11 +62,14 @@ func (s *Stream) Item(kind string, item *store.Item) error {
 		return s.shaped(kind, stored, shown)
 	}
 	if s.p.Accept.Format == Protobuf {
-		body, err := s.v.protoBody(item)
+		body, err := s.v.proto(item)
 		if err != nil {
 			return err
 		}
-		return s.frame(kind, body)
+		apiVersion, size := s.v.Kind.GroupVersion().String(), body.size()
+		start := s.frameHead(kind, unknownSize(apiVersion, s.v.Kind.Kind, size))
+		s.buf = body.append(appendUnknown(s.buf, apiVersion, s.v.Kind.Kind, size))
+		return s.frameEnd(start)
 	}
 	body, err := s.v.json(item)
 	if err != nil {
@@ -130,25 +141,58 @@ func (s *Stream) Object(kind string, obj runtime.Object) error {
 
 // line is one JSON event, ended by a newline.
 func (s *Stream) line(kind string, object []byte) error {
-	s.buf = append(s.buf[:0], `{"type":"`...)
+	s.buf = append(s.buf, `{"type":"`...)
 	s.buf = append(append(s.buf, kind...), `","object":`...)
 	s.buf = append(append(s.buf, object...), '}', '\n')
-	_, err := s.w.Write(s.buf)
-	return err
+	return s.written()
 }
 
 // frame is one protobuf event behind its length: a bare WatchEvent, whose object is in the envelope of every protobuf body.
 func (s *Stream) frame(kind string, body []byte) error {
-	extension := headSize(len(body)) + len(body)
-	b := append(s.buf[:0], 0, 0, 0, 0)
-	b = appendField(b, tagEventType, kind)
-	b = appendHead(b, tagEventObject, extension)
-	b = append(appendHead(b, tagExtensionRaw, len(body)), body...)
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	s.buf = b
-	_, err := s.w.Write(b)
+	start := s.frameHead(kind, len(body))
+	s.buf = append(s.buf, body...)
+	return s.frameEnd(start)
+}
+
+// frameHead begins a frame up to its body.
+func (s *Stream) frameHead(kind string, bodySize int) (start int) {
+	start = len(s.buf)
+	s.buf = appendField(append(s.buf, 0, 0, 0, 0), tagEventType, kind)
+	s.buf = appendHead(s.buf, tagEventObject, headSize(bodySize)+bodySize)
+	s.buf = appendHead(s.buf, tagExtensionRaw, bodySize)
+	return start
+}
+
+// frameEnd sets the length of the frame that begins at start.
+func (s *Stream) frameEnd(start int) error {
+	binary.BigEndian.PutUint32(s.buf[start:], uint32(len(s.buf)-start-4))
+	return s.written()
+}
+
+// written sends what has gathered when it is much.
+func (s *Stream) written() error {
+	if len(s.buf) < streamBuffer {
+		return nil
+	}
+	return s.send()
+}
+
+func (s *Stream) send() error {
+	s.unsent = true
+	_, err := s.w.Write(s.buf)
+	if s.buf = s.buf[:0]; cap(s.buf) > streamKept {
+		s.buf = nil
+	}
 	return err
 }
 
-// Flush sends what was written.
-func (s *Stream) Flush() { s.flush.Flush() }
+// Flush sends what was written. It reports no error: the client that went away is all that can be wrong.
+func (s *Stream) Flush() {
+	if len(s.buf) > 0 && s.send() != nil {
+		return
+	}
+	if s.unsent {
+		s.unsent = false
+		s.flush.Flush()
+	}
+}
