@@ -59,7 +59,7 @@ func (p Responder) listProto(w http.ResponseWriter, l *List) error {
 	head = append(appendHead(head, tagMeta, len(metaBytes)), metaBytes...)
 	metaSize := headSize(len(metaBytes)) + len(metaBytes)
 	body := p.begin(w, http.StatusOK, len(head)-metaSize+size)
-	out := bufio.NewWriterSize(body, 64<<10)
+	out := bufio.NewWriterSize(body, min(64<<10, size))
 	_, _ = out.Write(head)
 	var b []byte
 	for _, item := range items {
@@ -124,7 +124,7 @@ func (p Responder) listJSON(w http.ResponseWriter, l *List) error {
 		return p.jsonBytes(w, http.StatusOK, b)
 	}
 	body := p.begin(w, http.StatusOK, size)
-	out := bufio.NewWriterSize(body, 64<<10)
+	out := bufio.NewWriterSize(body, min(64<<10, size))
 	write(out)
 	return finish(out, body)
 }
