@@ -77,10 +77,6 @@ func (c *client) removeAll(ctx context.Context, t target, grace int64) error {
 		Body(&metav1.DeleteOptions{GracePeriodSeconds: &grace}).Do(ctx).Error()
 }
 
-func (c *client) ready(ctx context.Context) error {
-	return c.rest.Get().AbsPath("/readyz").Do(ctx).Error()
-}
-
 // namespace makes a namespace and the service account that pods need, where no controller does.
 func (c *client) namespace(ctx context.Context, name string) error {
 	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
