@@ -79,7 +79,7 @@ func (f *follower) once(ctx context.Context) error {
 	if lasted >= longEnough && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
 		return nil
 	}
-	if err == nil || errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) {
 		return errors.New("the server ended the stream early")
 	}
 	return err
