@@ -132,6 +132,8 @@ livenessProbe: {exec: {command: [live]}, periodSeconds: 10, failureThreshold: 2}
 	b.tick(2, 10*time.Second)
 	b.tick(2, 10*time.Second)
 	b.wantResult("id1 Liveness false live in id1")
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if got := strings.Join(asked[:4], " "); got != "started started started live" {
 		t.Errorf("asked %s", got)
 	}
