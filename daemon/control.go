@@ -22,6 +22,7 @@ import (
 	"proa/apiserver/stream"
 	"proa/client"
 	"proa/kinds"
+	"proa/ops/join"
 	"proa/ops/pki"
 	"proa/store"
 	"proa/store/pebblelog"
@@ -36,7 +37,7 @@ type control struct {
 	api    *apiserver.Server
 	access *auth.Access
 	tokens *auth.Tokens
-	joins  *auth.StaticTokens
+	door   http.Handler // the API, and before it the door by which nodes join
 	listen net.Listener
 	health *health
 }
@@ -73,14 +74,18 @@ func (c *control) openAPI() error {
 		return err
 	}
 	c.access = auth.NewAccess(c.store)
-	c.joins = auth.NewStaticTokens(nil)
+	secret, err := join.OpenSecret(c.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	joins := auth.NewStaticTokens(map[string]auth.User{secret: auth.Joiner()})
 	streams, err := stream.New(stream.Config{Source: c.store, Authorizer: c.access, NodeTLS: c.keys.ClientTLS(c.keys.NodeClient()), LoopbackNodes: true})
 	if err != nil {
 		return err
 	}
-	authenticator := auth.First(auth.NewCertificates(c.keys.CAPool(), time.Now), c.tokens, c.joins)
+	authenticator := auth.First(auth.NewCertificates(c.keys.CAPool(), time.Now), c.tokens, joins)
 	scheme := kinds.NewScheme()
-	reviews := &auth.Reviews{Access: c.access, Tokens: c.tokens, Others: []auth.Authenticator{c.joins}}
+	reviews := &auth.Reviews{Access: c.access, Tokens: c.tokens, Others: []auth.Authenticator{joins}}
 	steps, err := c.admission()
 	if err != nil {
 		return err
@@ -89,6 +94,10 @@ func (c *control) openAPI() error {
 		Store: c.store, Kinds: c.kinds, Scheme: scheme, Authenticator: authenticator, Authorizer: c.access,
 		Admission: steps, Tokens: c.tokens, Answer: reviews.Answer, Streams: streams, Paths: c.paths(scheme),
 	})
+	if err != nil {
+		return err
+	}
+	c.door, err = c.front(authenticator)
 	return err
 }
 
@@ -108,7 +117,7 @@ func (c *control) listenTLS() error {
 // serve answers API requests until ctx ends, then drains.
 func (c *control) serve(ctx context.Context) error {
 	server := &http.Server{
-		Handler: c.api.Handler(), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 3 * time.Minute,
+		Handler: c.door, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 3 * time.Minute,
 		ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	if err := http2.ConfigureServer(server, &http2.Server{MaxConcurrentStreams: 1000}); err != nil {
