@@ -283,43 +283,52 @@ func TestMirrorsFollowTheirObjects(t *testing.T) {
 	eventually(t, func() bool { return at("config", "deep/er/one") == "again" })
 }
 
+// sentinel names the objects of another pod, whose changes show how far a table's events have been worked through.
+const sentinel = "sentinel"
+
 // What a pod's status says is in no volume, and it changes often: it must cost nothing.
 func TestStatusChangesAreNotWritten(t *testing.T) {
 	n := newNode(t)
 	n.configMap("settings", map[string]string{"one": "1", "two": "2"})
 	n.secret("keys", nil)
 	pod := n.pod(mirrors)
-	mirrored := n.prepare(pod)
-	other := n.put("pods", &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "other"}, Spec: v1.PodSpec{Volumes: []v1.Volume{{Name: "self",
-		VolumeSource: v1.VolumeSource{DownwardAPI: &v1.DownwardAPIVolumeSource{Items: []v1.DownwardAPIVolumeFile{{Path: "a", FieldRef: &v1.ObjectFieldSelector{FieldPath: "metadata.labels['a']"}}}}}}}}}).(*v1.Pod)
+	n.prepare(pod)
+	n.configMap(sentinel, nil)
+	n.secret(sentinel, nil)
+	other := n.put("pods", &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "other"}, Spec: v1.PodSpec{Volumes: []v1.Volume{
+		{Name: "configmaps", VolumeSource: v1.VolumeSource{ConfigMap: &v1.ConfigMapVolumeSource{LocalObjectReference: v1.LocalObjectReference{Name: sentinel}}}},
+		{Name: "secrets", VolumeSource: v1.VolumeSource{Secret: &v1.SecretVolumeSource{SecretName: sentinel}}},
+		{Name: "pods", VolumeSource: v1.VolumeSource{DownwardAPI: &v1.DownwardAPIVolumeSource{Items: []v1.DownwardAPIVolumeFile{
+			{Path: "a", FieldRef: &v1.ObjectFieldSelector{FieldPath: "metadata.labels['a']"}}}}}},
+	}}}).(*v1.Pod)
 	paths := n.prepare(other)
 	n.run()
-	read := func(file string) string {
-		content, _ := os.ReadFile(file)
-		return string(content)
+	change := func(table, value string) {
+		switch table {
+		case "configmaps":
+			n.configMap(sentinel, map[string]string{"a": value})
+		case "secrets":
+			n.secret(sentinel, map[string][]byte{"a": []byte(value)})
+		case "pods":
+			other = other.DeepCopy()
+			other.Labels = map[string]string{"a": value}
+			other = n.put("pods", other).(*v1.Pod)
+		}
+		eventually(t, func() bool {
+			content, _ := os.ReadFile(filepath.Join(paths[table], "a"))
+			return string(content) == value
+		})
 	}
-	change := func(label string) {
-		other = other.DeepCopy()
-		other.Labels = map[string]string{"a": label}
-		other = n.put("pods", other).(*v1.Pod)
-		eventually(t, func() bool { return read(filepath.Join(paths["self"], "a")) == label })
+	// The first change may be seen by what a watch's begin writes, the second only by an event, which comes after all of that.
+	for _, table := range []string{"configmaps", "secrets", "pods"} {
+		change(table, "first")
+		change(table, "second")
 	}
-	// Each watch is there and has gone through what its begin reads.
-	change("begun")
-	n.configMap("settings", map[string]string{"one": "begun", "two": "2"})
-	eventually(t, func() bool { return read(filepath.Join(mirrored["api"], "ca.crt")) == "begun" })
-	n.secret("keys", map[string][]byte{"key": []byte("begun")})
-	eventually(t, func() bool { return read(filepath.Join(mirrored["keys"], "key")) == "begun" })
-	// What the last of these changes made it read goes on after its file is there.
-	before := int64(-1)
-	for i := 0; before != n.client.reads.Load(); i++ {
-		before = n.client.reads.Load()
-		change(fmt.Sprintf("quiet-%d", i))
-	}
+	before := n.client.reads.Load()
 	pod = pod.DeepCopy()
 	pod.Status.Phase = v1.PodRunning
 	n.put("pods", pod)
-	change("seen") // events come in order
+	change("pods", "seen") // events come in order
 	if after := n.client.reads.Load(); after != before {
 		t.Errorf("a change of status read %d objects", after-before)
 	}
