@@ -22,6 +22,7 @@ func Builtin() *Table {
 		core.Node(),
 		core.Pod(),
 		core.PodTemplate(),
+		core.ReplicationController(),
 		core.Secret(),
 		core.ServiceAccount(),
 		core.Service(),

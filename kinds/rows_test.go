@@ -317,7 +317,7 @@ func printRow(b *strings.Builder, r *row) {
 	var flags []string
 	for name, set := range map[string]bool{
 		"createOnUpdate": r.AllowCreateOnUpdate, "unconditionalUpdate": r.AllowUnconditionalUpdate, "relaxed": r.Relaxed,
-		"virtual": r.Virtual, "scale": r.Scale != nil, "gracePeriod": r.GracePeriod != nil,
+		"virtual": r.Virtual, "scale": r.Scale != nil, "gracePeriod": r.GracePeriod != nil, "orphanDependents": r.OrphanDependents,
 	} {
 		if set {
 			flags = append(flags, name)

@@ -45,14 +45,14 @@ func StatefulSet() *resource.Resource {
 			SpecPath: ".spec.replicas", StatusPath: ".status.replicas",
 		},
 		Columns: []resource.Column{
-			meta.Name(), meta.Column("Ready", "Number of the pod with ready state"), meta.Age(), containersColumn(), imagesColumn(),
+			meta.Name(), meta.Column("Ready", "Number of the pod with ready state"), meta.Age(), podspec.ContainersColumn(), podspec.ImagesColumn(),
 		},
 		Row: resource.Typed(statefulSetRow),
 	}
 }
 
 func statefulSetRow(s *appsv1.StatefulSet) []any {
-	names, images := containerCells(s.Spec.Template.Spec.Containers)
+	names, images := podspec.ContainerCells(s.Spec.Template.Spec.Containers)
 	return []any{s.Name, fmt.Sprintf("%d/%d", s.Status.ReadyReplicas, replicasOf(s.Spec.Replicas)), meta.Since(s.CreationTimestamp), names, images}
 }
 
