@@ -13,6 +13,7 @@ import (
 	"proa/controllers/nodelifecycle"
 	"proa/controllers/podgc"
 	"proa/controllers/replicaset"
+	"proa/controllers/replicationcontroller"
 	"proa/controllers/rootca"
 	"proa/controllers/serviceaccount"
 	"proa/controllers/tainteviction"
@@ -35,6 +36,7 @@ func All(config Config) []reconcile.Controller {
 
 		deployment.New(),
 		replicaset.New(),
+		replicationcontroller.New(),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

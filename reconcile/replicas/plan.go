@@ -1,4 +1,4 @@
-package replicaset
+package replicas
 
 import (
 	"time"
@@ -6,7 +6,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -38,31 +37,11 @@ func decide(rs *appsv1.ReplicaSet, active, related []*corev1.Pod, now time.Time)
 	return plan{}
 }
 
-// newPod makes a pod of the replica set's template.
-func newPod(rs *appsv1.ReplicaSet) *corev1.Pod {
-	template := rs.Spec.Template.DeepCopy()
-	prefix := rs.Name + "-"
-	if len(apivalidation.NameIsDNSSubdomain(prefix, true)) > 0 {
-		prefix = rs.Name
-	}
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace:       rs.Namespace,
-			GenerateName:    prefix,
-			Labels:          template.Labels,
-			Annotations:     template.Annotations,
-			Finalizers:      template.Finalizers,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs, kind)},
-		},
-		Spec: template.Spec,
-	}
-}
-
 // observed is what the status is made of.
 type observed struct {
 	active      []*corev1.Pod
-	terminating int
-	failure     error // of creating or deleting pods
+	terminating *int32 // nil: the kind does not count them
+	failure     error  // of creating or deleting pods
 	now         time.Time
 }
 
@@ -83,8 +62,7 @@ func status(rs *appsv1.ReplicaSet, seen observed) (next appsv1.ReplicaSetStatus,
 			next.ReadyReplicas++
 		}
 	}
-	terminating := int32(seen.terminating)
-	next.TerminatingReplicas = &terminating
+	next.TerminatingReplicas = seen.terminating
 	next.ObservedGeneration = rs.Generation
 	next.Conditions = failureCondition(rs, seen)
 	return next, !equality.Semantic.DeepEqual(next, rs.Status)
