@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"proa/controllers/daemonset"
 	"proa/controllers/deployment"
 	"proa/controllers/endpoints"
 	"proa/controllers/endpointslice"
@@ -37,6 +38,7 @@ func All(config Config) []reconcile.Controller {
 		deployment.New(),
 		replicaset.New(),
 		replicationcontroller.New(),
+		daemonset.New(),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

@@ -34,6 +34,8 @@ func Builtin() *Table {
 		authorization.SelfSubjectRulesReview(),
 		authorization.SubjectAccessReview(),
 
+		apps.ControllerRevision(),
+		apps.DaemonSet(),
 		apps.Deployment(),
 		apps.ReplicaSet(),
 

@@ -55,7 +55,7 @@ func status(rs *appsv1.ReplicaSet, seen observed) (next appsv1.ReplicaSetStatus,
 		if template.Matches(labels.Set(pod.Labels)) {
 			next.FullyLabeledReplicas++
 		}
-		if wait, ready := podstate.AvailableIn(pod, rs.Spec.MinReadySeconds, seen.now); ready && wait == 0 {
+		if podstate.Available(pod, rs.Spec.MinReadySeconds, seen.now) {
 			next.AvailableReplicas++
 		}
 		if podstate.Ready(pod) {
@@ -92,16 +92,4 @@ func failureCondition(rs *appsv1.ReplicaSet, seen observed) []appsv1.ReplicaSetC
 		Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: reason,
 		Message: seen.failure.Error(), LastTransitionTime: metav1.NewTime(seen.now),
 	})
-}
-
-// nextCheck is when a Ready pod will next have been so for minReadySeconds; 0 when there is nothing to wait for.
-func nextCheck(rs *appsv1.ReplicaSet, active []*corev1.Pod, now time.Time) time.Duration {
-	var next time.Duration
-	for _, pod := range active {
-		wait, ready := podstate.AvailableIn(pod, rs.Spec.MinReadySeconds, now)
-		if ready && wait > 0 && (next == 0 || wait < next) {
-			next = wait
-		}
-	}
-	return next
 }

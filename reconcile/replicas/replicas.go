@@ -46,21 +46,15 @@ type set struct {
 
 // KeysOfPod are the object that owns the pod, the one that did, and for an orphan all that might want it.
 func (k *Kind) KeysOfPod(view client.View, event client.Event) []reconcile.Key {
-	keys := reconcile.ControllerKeys(event, k.GroupVersionKind)
-	if metav1.GetControllerOfNoCopy(event.Object) != nil || event.Type == client.Deleted {
-		return keys
+	return claim.Owners{Table: k.Table, Kind: k.GroupVersionKind, Selector: k.selector}.Keys(view, event)
+}
+
+func (k *Kind) selector(obj client.Object) *metav1.LabelSelector {
+	rs := k.ReplicaSet(obj)
+	if rs == nil {
+		return nil
 	}
-	for obj := range view.List(k.Table, event.Object.GetNamespace()) {
-		rs := k.ReplicaSet(obj)
-		if rs == nil {
-			continue
-		}
-		selector, err := metav1.LabelSelectorAsSelector(rs.Spec.Selector)
-		if err == nil && !selector.Empty() && selector.Matches(labels.Set(event.Object.GetLabels())) {
-			keys = append(keys, reconcile.KeyOf(obj))
-		}
-	}
-	return keys
+	return rs.Spec.Selector
 }
 
 // Reconcile brings the pods and the status of one object in line.
@@ -103,7 +97,7 @@ func (s *set) reconcile(ctx context.Context, req reconcile.Request, selector lab
 	if failure != nil {
 		return reconcile.Result{}, failure
 	}
-	return reconcile.Result{After: nextCheck(s.ReplicaSet, active, req.Now)}, nil
+	return reconcile.Result{After: podstate.NextCheck(active, s.Spec.MinReadySeconds, req.Now)}, nil
 }
 
 // pods returns the active pods of the set, after adopting and releasing, and how many more are terminating.
