@@ -17,6 +17,7 @@ import (
 	"proa/controllers/replicationcontroller"
 	"proa/controllers/rootca"
 	"proa/controllers/serviceaccount"
+	"proa/controllers/statefulset"
 	"proa/controllers/tainteviction"
 	"proa/kinds"
 	"proa/reconcile"
@@ -39,6 +40,7 @@ func All(config Config) []reconcile.Controller {
 		replicaset.New(),
 		replicationcontroller.New(),
 		daemonset.New(),
+		statefulset.New(),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

@@ -38,6 +38,7 @@ func Builtin() *Table {
 		apps.DaemonSet(),
 		apps.Deployment(),
 		apps.ReplicaSet(),
+		apps.StatefulSet(),
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),

@@ -131,7 +131,9 @@ func filler(seed int64) *randfill.Filler {
 			*m = metav1.NewMicroTime(now.Add(-time.Duration(c.Int63n(1e9))))
 		},
 		func(f *metav1.FieldsV1, _ randfill.Continue) { *f = metav1.FieldsV1{Raw: []byte("{}")} },
-		func(e *runtime.RawExtension, _ randfill.Continue) { *e = runtime.RawExtension{Raw: []byte(`{"a":"b"}`)} },
+		func(e *runtime.RawExtension, _ randfill.Continue) {
+			*e = runtime.RawExtension{Raw: []byte(`{"a":"b"}`)}
+		},
 	)
 }
 

@@ -56,8 +56,8 @@ func validateStatefulSetPolicies(spec *appsv1.StatefulSetSpec, path *field.Path)
 			errs = append(errs, field.Invalid(at.Child("rollingUpdate"), rolling, "only allowed for updateStrategy 'RollingUpdate'"))
 		}
 	case appsv1.RollingUpdateStatefulSetStrategyType:
-		if rolling != nil && rolling.Partition != nil {
-			errs = append(errs, meta.NotNegative(at.Child("rollingUpdate", "partition"), *rolling.Partition)...)
+		if rolling != nil {
+			errs = append(errs, validateRollingStatefulSet(rolling, at.Child("rollingUpdate"))...)
 		}
 	default:
 		errs = append(errs, field.Invalid(at, shown(spec.UpdateStrategy.Type, rolling), "must be 'RollingUpdate' or 'OnDelete'"))
@@ -66,6 +66,24 @@ func validateStatefulSetPolicies(spec *appsv1.StatefulSetSpec, path *field.Path)
 		at := path.Child("persistentVolumeClaimRetentionPolicy")
 		errs = append(errs, validateRetention(at.Child("whenDeleted"), r.WhenDeleted)...)
 		errs = append(errs, validateRetention(at.Child("whenScaled"), r.WhenScaled)...)
+	}
+	return errs
+}
+
+// validateRollingStatefulSet lets maxUnavailable pass, which upstream's v1.36 knows but has switched off by default (KEP-961,
+// beta): who sets it means it, and who does not is given none.
+func validateRollingStatefulSet(rolling *appsv1.RollingUpdateStatefulSetStrategy, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if rolling.Partition != nil {
+		errs = append(errs, meta.NotNegative(path.Child("partition"), *rolling.Partition)...)
+	}
+	if share := rolling.MaxUnavailable; share != nil {
+		at := path.Child("maxUnavailable")
+		errs = append(errs, validateShare(at, share)...)
+		if isZero(share) {
+			errs = append(errs, field.Invalid(at, *share, "cannot be 0"))
+		}
+		errs = append(errs, atMostAll(at, share)...)
 	}
 	return errs
 }

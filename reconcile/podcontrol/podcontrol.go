@@ -39,32 +39,45 @@ func New(owner client.Object, kind schema.GroupVersionKind, template *corev1.Pod
 	}
 }
 
-// Create makes pods in batches of 1, 2, 4 and so on, and stops after a batch with a failure: a namespace that is over its
-// quota is asked once, not five hundred times. done counts those that it made. In a namespace that is being deleted all
-// creations fail, and there is nothing to tell or to retry.
+// SlowStart calls f for 0..n-1 in batches of 1, 2, 4 and so on, each at most parallel at a time, and stops after a batch with a
+// failure: a namespace that is over its quota is asked once, not five hundred times. After each batch it calls done, if that is
+// not nil, with the first number of the batch and its errors. The errors of all calls that it made are returned in order.
+func SlowStart(parallel, n int, f func(i int) error, done func(first int, errs []error)) []error {
+	var errs []error
+	for size := 1; len(errs) < n; size *= 2 {
+		first := len(errs)
+		batch := reconcile.Each(parallel, min(size, n-first), func(i int) error { return f(first + i) })
+		errs = append(errs, batch...)
+		if done != nil {
+			done(first, batch)
+		}
+		if errors.Join(batch...) != nil {
+			break
+		}
+	}
+	return errs
+}
+
+// Create makes pods, with a slow start. done counts those that it made. In a namespace that is being deleted all creations
+// fail, and there is nothing to tell or to retry.
 func Create(ctx context.Context, req reconcile.Request, owner client.Object, pods []*corev1.Pod) (done int, err error) {
 	if len(pods) > 0 && len(pods[0].Labels) == 0 {
 		return 0, errors.New("unable to create pods, no labels")
 	}
-	for size := 1; len(pods) > 0; size *= 2 {
-		size = min(size, len(pods))
-		batch := pods[:size]
-		pods = pods[size:]
-		names := make([]string, size)
-		errs := reconcile.Each(req.Parallel, size, func(i int) error {
-			pod, err := req.Client.Create(ctx, client.Ref{Table: "pods", Namespace: owner.GetNamespace()}, "", batch[i], metav1.CreateOptions{})
-			if err == nil {
-				names[i] = pod.GetName()
-			}
-			return err
-		})
-		created, err := reportCreated(req, owner, names, errs)
-		done += created
-		if err != nil {
-			return done, err
+	names := make([]string, len(pods))
+	create := func(i int) error {
+		pod, err := req.Client.Create(ctx, client.Ref{Table: "pods", Namespace: owner.GetNamespace()}, "", pods[i], metav1.CreateOptions{})
+		if err == nil {
+			names[i] = pod.GetName()
 		}
+		return err
 	}
-	return done, nil
+	SlowStart(req.Parallel, len(pods), create, func(first int, errs []error) {
+		created, failure := reportCreated(req, owner, names[first:], errs)
+		done += created
+		err = failure
+	})
+	return done, err
 }
 
 func reportCreated(req reconcile.Request, owner client.Object, names []string, errs []error) (done int, first error) {
