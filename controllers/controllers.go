@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"proa/controllers/daemonset"
 	"proa/controllers/deployment"
 	"proa/controllers/endpoints"
 	"proa/controllers/endpointslice"
@@ -13,8 +14,10 @@ import (
 	"proa/controllers/nodelifecycle"
 	"proa/controllers/podgc"
 	"proa/controllers/replicaset"
+	"proa/controllers/replicationcontroller"
 	"proa/controllers/rootca"
 	"proa/controllers/serviceaccount"
+	"proa/controllers/statefulset"
 	"proa/controllers/tainteviction"
 	"proa/kinds"
 	"proa/reconcile"
@@ -35,6 +38,9 @@ func All(config Config) []reconcile.Controller {
 
 		deployment.New(),
 		replicaset.New(),
+		replicationcontroller.New(),
+		daemonset.New(),
+		statefulset.New(),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

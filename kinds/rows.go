@@ -22,6 +22,7 @@ func Builtin() *Table {
 		core.Node(),
 		core.Pod(),
 		core.PodTemplate(),
+		core.ReplicationController(),
 		core.Secret(),
 		core.ServiceAccount(),
 		core.Service(),
@@ -33,8 +34,11 @@ func Builtin() *Table {
 		authorization.SelfSubjectRulesReview(),
 		authorization.SubjectAccessReview(),
 
+		apps.ControllerRevision(),
+		apps.DaemonSet(),
 		apps.Deployment(),
 		apps.ReplicaSet(),
+		apps.StatefulSet(),
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),

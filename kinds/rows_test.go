@@ -131,6 +131,9 @@ func filler(seed int64) *randfill.Filler {
 			*m = metav1.NewMicroTime(now.Add(-time.Duration(c.Int63n(1e9))))
 		},
 		func(f *metav1.FieldsV1, _ randfill.Continue) { *f = metav1.FieldsV1{Raw: []byte("{}")} },
+		func(e *runtime.RawExtension, _ randfill.Continue) {
+			*e = runtime.RawExtension{Raw: []byte(`{"a":"b"}`)}
+		},
 	)
 }
 
@@ -317,7 +320,7 @@ func printRow(b *strings.Builder, r *row) {
 	var flags []string
 	for name, set := range map[string]bool{
 		"createOnUpdate": r.AllowCreateOnUpdate, "unconditionalUpdate": r.AllowUnconditionalUpdate, "relaxed": r.Relaxed,
-		"virtual": r.Virtual, "scale": r.Scale != nil, "gracePeriod": r.GracePeriod != nil,
+		"virtual": r.Virtual, "scale": r.Scale != nil, "gracePeriod": r.GracePeriod != nil, "orphanDependents": r.OrphanDependents,
 	} {
 		if set {
 			flags = append(flags, name)

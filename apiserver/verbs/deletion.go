@@ -35,7 +35,7 @@ func planDeletion(r *resource.Resource, old resource.Object, opts metav1.DeleteO
 	if pending {
 		return deletion{pending: true}
 	}
-	if finalizers := deletionFinalizers(old, &opts); !slices.Equal(finalizers, old.GetFinalizers()) {
+	if finalizers := deletionFinalizers(r, old, &opts); !slices.Equal(finalizers, old.GetFinalizers()) {
 		copied().SetFinalizers(finalizers)
 	}
 	held := len(old.GetFinalizers()) > 0
@@ -104,9 +104,9 @@ func markDeleting(obj resource.Object, now time.Time) {
 }
 
 // deletionFinalizers is the object's finalizers with those of the garbage collector as the options want them.
-func deletionFinalizers(obj resource.Object, opts *metav1.DeleteOptions) []string {
+func deletionFinalizers(r *resource.Resource, obj resource.Object, opts *metav1.DeleteOptions) []string {
 	have := obj.GetFinalizers()
-	orphan, foreground := propagation(have, opts)
+	orphan, foreground := propagation(r, have, opts)
 	hasOrphan := slices.Contains(have, metav1.FinalizerOrphanDependents)
 	hasForeground := slices.Contains(have, metav1.FinalizerDeleteDependents)
 	if orphan == hasOrphan && foreground == hasForeground {
@@ -127,8 +127,8 @@ func deletionFinalizers(obj resource.Object, opts *metav1.DeleteOptions) []strin
 	return want
 }
 
-// propagation says what happens to dependents: the options decide, else the finalizers that are there, else background.
-func propagation(finalizers []string, opts *metav1.DeleteOptions) (orphan, foreground bool) {
+// propagation says what happens to dependents: the options decide, else the finalizers that are there, else the kind.
+func propagation(r *resource.Resource, finalizers []string, opts *metav1.DeleteOptions) (orphan, foreground bool) {
 	switch {
 	case opts.OrphanDependents != nil: //nolint:staticcheck // old clients send it
 		return *opts.OrphanDependents, false //nolint:staticcheck // old clients send it
@@ -143,7 +143,7 @@ func propagation(finalizers []string, opts *metav1.DeleteOptions) (orphan, foreg
 			return false, true
 		}
 	}
-	return false, false
+	return r.OrphanDependents, false
 }
 
 // planNamespaceDeletion starts the end of a namespace: its controller empties it, and then its finalizers.

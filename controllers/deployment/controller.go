@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"proa/client"
@@ -40,7 +39,7 @@ func New() reconcile.Controller {
 		Identity: "system:serviceaccount:kube-system:deployment-controller",
 		Reads: []reconcile.Read{
 			{Table: table, Keys: reconcile.Self},
-			{Table: replicaSetTable, Keys: keysOfReplicaSet},
+			{Table: replicaSetTable, Keys: claim.Owners{Table: table, Kind: kind, Selector: selectorOf}.Keys},
 			{Table: "pods", Keys: keysOfPod},
 		},
 		Writes: []string{
@@ -55,19 +54,8 @@ func New() reconcile.Controller {
 	}
 }
 
-// keysOfReplicaSet are the deployment that owns it, the one that did, and for an orphan all that might want it.
-func keysOfReplicaSet(view client.View, event client.Event) []reconcile.Key {
-	keys := reconcile.ControllerKeys(event, kind)
-	if metav1.GetControllerOfNoCopy(event.Object) != nil || event.Type == client.Deleted {
-		return keys
-	}
-	for d := range client.List[*appsv1.Deployment](view, table, event.Object.GetNamespace()) {
-		selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
-		if err == nil && !selector.Empty() && selector.Matches(labels.Set(event.Object.GetLabels())) {
-			keys = append(keys, reconcile.KeyOf(d))
-		}
-	}
-	return keys
+func selectorOf(obj client.Object) *metav1.LabelSelector {
+	return obj.(*appsv1.Deployment).Spec.Selector
 }
 
 // keysOfPod wakes a deployment of the Recreate strategy when a pod has gone or ended: it waits for the last one.

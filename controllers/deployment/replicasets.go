@@ -2,9 +2,7 @@ package deployment
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -13,24 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/utils/dump"
+
+	"proa/reconcile/podcontrol"
 )
 
 const hashLabel = appsv1.DefaultDeploymentUniqueLabelKey
-
-// templateHash is upstream's, so that replica sets of a cluster that moves here are recognized by name.
-func templateHash(template *corev1.PodTemplateSpec, collisions *int32) string {
-	hash := fnv.New32a()
-	fmt.Fprintf(hash, "%v", dump.ForHash(*template))
-	if collisions != nil {
-		var count [8]byte
-		binary.LittleEndian.PutUint32(count[:], uint32(*collisions))
-		hash.Write(count[:])
-	}
-	return rand.SafeEncodeString(fmt.Sprint(hash.Sum32()))
-}
 
 // sameTemplate compares templates without the hash label, which a deployment's own lacks.
 func sameTemplate(a, b *corev1.PodTemplateSpec) bool {
@@ -64,7 +50,7 @@ func (r *rollout) ensureNew() (collided bool) {
 	if r.new != nil {
 		return false
 	}
-	hash := templateHash(&r.d.Spec.Template, r.d.Status.CollisionCount)
+	hash := podcontrol.TemplateHash(&r.d.Spec.Template, r.d.Status.CollisionCount)
 	if r.named[replicaSetName(r.d.Name, hash)] != nil {
 		count := int32(1)
 		if r.d.Status.CollisionCount != nil {

@@ -49,7 +49,7 @@ func controllerOf(obj metav1.Object) string {
 }
 
 func validateRevision(r *appsv1.ControllerRevision) field.ErrorList {
-	errs := notNegative(field.NewPath("revision"), r.Revision)
+	errs := meta.NotNegative(field.NewPath("revision"), r.Revision)
 	var data any
 	path := field.NewPath("data")
 	if r.Data.Raw == nil {
@@ -68,6 +68,6 @@ func validateRevision(r *appsv1.ControllerRevision) field.ErrorList {
 }
 
 func validateRevisionUpdate(r, old *appsv1.ControllerRevision) field.ErrorList {
-	errs := notNegative(field.NewPath("revision"), r.Revision)
+	errs := meta.NotNegative(field.NewPath("revision"), r.Revision)
 	return append(errs, validation.ValidateImmutableField(r.Data, old.Data, field.NewPath("data"))...)
 }

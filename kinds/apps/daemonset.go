@@ -54,13 +54,13 @@ func daemonSetColumns() []resource.Column {
 		meta.Number("Up-to-date", appsv1.DaemonSetStatus{}.SwaggerDoc()["updatedNumberScheduled"]),
 		meta.Number("Available", appsv1.DaemonSetStatus{}.SwaggerDoc()["numberAvailable"]),
 		meta.Column("Node Selector", corev1.PodSpec{}.SwaggerDoc()["nodeSelector"]),
-		meta.Age(), containersColumn(), imagesColumn(),
+		meta.Age(), podspec.ContainersColumn(), podspec.ImagesColumn(),
 		meta.Wide("Selector", appsv1.DaemonSetSpec{}.SwaggerDoc()["selector"]),
 	}
 }
 
 func daemonSetRow(d *appsv1.DaemonSet) []any {
-	names, images := containerCells(d.Spec.Template.Spec.Containers)
+	names, images := podspec.ContainerCells(d.Spec.Template.Spec.Containers)
 	return []any{
 		d.Name, int64(d.Status.DesiredNumberScheduled), int64(d.Status.CurrentNumberScheduled), int64(d.Status.NumberReady),
 		int64(d.Status.UpdatedNumberScheduled), int64(d.Status.NumberAvailable), labels.FormatLabels(d.Spec.Template.Spec.NodeSelector),
@@ -137,11 +137,11 @@ func validateDaemonSet(d *appsv1.DaemonSet) field.ErrorList {
 		errs = append(errs, field.Invalid(at, spec.Selector, "empty selector is invalid for daemonset"))
 	}
 	errs = append(errs, podspec.ValidateTemplate(&spec.Template, path.Child("template"))...)
-	errs = append(errs, validateRunsForever(&spec.Template.Spec, path, "DaemonSet")...)
-	errs = append(errs, notNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
+	errs = append(errs, podspec.ValidateRunsForever(&spec.Template.Spec, path.Child("template", "spec"), "DaemonSet")...)
+	errs = append(errs, meta.NotNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
 	errs = append(errs, validateDaemonSetStrategy(&spec.UpdateStrategy, path.Child("updateStrategy"))...)
 	if limit := spec.RevisionHistoryLimit; limit != nil {
-		errs = append(errs, notNegative(path.Child("revisionHistoryLimit"), *limit)...)
+		errs = append(errs, meta.NotNegative(path.Child("revisionHistoryLimit"), *limit)...)
 	}
 	return errs
 }
@@ -153,10 +153,10 @@ func validateDaemonSetUpdate(d, old *appsv1.DaemonSet) field.ErrorList {
 
 func validateDaemonSetStatus(d, old *appsv1.DaemonSet) field.ErrorList {
 	path, s := field.NewPath("status"), &d.Status
-	errs := notNegatives(path, count{"currentNumberScheduled", int64(s.CurrentNumberScheduled)}, count{"numberMisscheduled", int64(s.NumberMisscheduled)},
-		count{"desiredNumberScheduled", int64(s.DesiredNumberScheduled)}, count{"numberReady", int64(s.NumberReady)},
-		count{"observedGeneration", s.ObservedGeneration}, count{"updatedNumberScheduled", int64(s.UpdatedNumberScheduled)},
-		count{"numberAvailable", int64(s.NumberAvailable)}, count{"numberUnavailable", int64(s.NumberUnavailable)},
-		optional("collisionCount", s.CollisionCount))
-	return append(errs, notDecremented(path.Child("collisionCount"), s.CollisionCount, old.Status.CollisionCount)...)
+	errs := meta.NotNegatives(path, meta.CountOf("currentNumberScheduled", s.CurrentNumberScheduled), meta.CountOf("numberMisscheduled", s.NumberMisscheduled),
+		meta.CountOf("desiredNumberScheduled", s.DesiredNumberScheduled), meta.CountOf("numberReady", s.NumberReady),
+		meta.CountOf("observedGeneration", s.ObservedGeneration), meta.CountOf("updatedNumberScheduled", s.UpdatedNumberScheduled),
+		meta.CountOf("numberAvailable", s.NumberAvailable), meta.CountOf("numberUnavailable", s.NumberUnavailable),
+		meta.Optional("collisionCount", s.CollisionCount))
+	return append(errs, meta.NotDecremented(path.Child("collisionCount"), s.CollisionCount, old.Status.CollisionCount)...)
 }

@@ -49,7 +49,7 @@ func Deployment() *resource.Resource {
 			meta.Column("Up-to-date", appsv1.DeploymentStatus{}.SwaggerDoc()["updatedReplicas"]),
 			meta.Column("Available", appsv1.DeploymentStatus{}.SwaggerDoc()["availableReplicas"]),
 			meta.Age(),
-			containersColumn(), imagesColumn(),
+			podspec.ContainersColumn(), podspec.ImagesColumn(),
 			meta.Wide("Selector", appsv1.DeploymentSpec{}.SwaggerDoc()["selector"]),
 		},
 		Row: resource.Typed(deploymentRow),
@@ -57,7 +57,7 @@ func Deployment() *resource.Resource {
 }
 
 func deploymentRow(d *appsv1.Deployment) []any {
-	names, images := containerCells(d.Spec.Template.Spec.Containers)
+	names, images := podspec.ContainerCells(d.Spec.Template.Spec.Containers)
 	selector := "<invalid>"
 	if s, err := metav1.LabelSelectorAsSelector(d.Spec.Selector); err == nil {
 		selector = s.String()

@@ -49,7 +49,7 @@ func ReplicaSet() *resource.Resource {
 			meta.Number("Current", appsv1.ReplicaSetStatus{}.SwaggerDoc()["replicas"]),
 			meta.Number("Ready", appsv1.ReplicaSetStatus{}.SwaggerDoc()["readyReplicas"]),
 			meta.Age(),
-			containersColumn(), imagesColumn(),
+			podspec.ContainersColumn(), podspec.ImagesColumn(),
 			meta.Wide("Selector", appsv1.ReplicaSetSpec{}.SwaggerDoc()["selector"]),
 		},
 		Row: resource.Typed(replicaSetRow),
@@ -61,7 +61,7 @@ func ReplicaSet() *resource.Resource {
 }
 
 func replicaSetRow(rs *appsv1.ReplicaSet) []any {
-	names, images := containerCells(rs.Spec.Template.Spec.Containers)
+	names, images := podspec.ContainerCells(rs.Spec.Template.Spec.Containers)
 	return []any{
 		rs.Name, int64(replicasOf(rs.Spec.Replicas)), int64(rs.Status.Replicas), int64(rs.Status.ReadyReplicas),
 		meta.Since(rs.CreationTimestamp), names, images, metav1.FormatLabelSelector(rs.Spec.Selector),

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"proa/kinds/meta"
 )
 
 // validateShare wants a number of pods that is not negative, or a percentage.
@@ -16,7 +18,7 @@ func validateShare(path *field.Path, share *intstr.IntOrString) field.ErrorList 
 		return nil
 	}
 	if share.Type == intstr.Int {
-		return notNegative(path, share.IntVal)
+		return meta.NotNegative(path, share.IntVal)
 	}
 	var errs field.ErrorList
 	for _, message := range validation.IsValidPercent(share.StrVal) {

@@ -45,14 +45,14 @@ func StatefulSet() *resource.Resource {
 			SpecPath: ".spec.replicas", StatusPath: ".status.replicas",
 		},
 		Columns: []resource.Column{
-			meta.Name(), meta.Column("Ready", "Number of the pod with ready state"), meta.Age(), containersColumn(), imagesColumn(),
+			meta.Name(), meta.Column("Ready", "Number of the pod with ready state"), meta.Age(), podspec.ContainersColumn(), podspec.ImagesColumn(),
 		},
 		Row: resource.Typed(statefulSetRow),
 	}
 }
 
 func statefulSetRow(s *appsv1.StatefulSet) []any {
-	names, images := containerCells(s.Spec.Template.Spec.Containers)
+	names, images := podspec.ContainerCells(s.Spec.Template.Spec.Containers)
 	return []any{s.Name, fmt.Sprintf("%d/%d", s.Status.ReadyReplicas, replicasOf(s.Spec.Replicas)), meta.Since(s.CreationTimestamp), names, images}
 }
 
@@ -96,24 +96,16 @@ func defaultStatefulSet(s *appsv1.StatefulSet) {
 func prepareStatefulSetCreate(s *appsv1.StatefulSet) {
 	s.Generation = 1
 	s.Status = appsv1.StatefulSetStatus{}
-	dropStatefulSetDisabled(s)
+	podspec.DropDisabled(&s.Spec.Template.Spec)
 }
 
 func prepareStatefulSetUpdate(s, old *appsv1.StatefulSet) {
 	s.Status = *old.Status.DeepCopy()
-	dropStatefulSetDisabled(s)
+	podspec.DropDisabled(&s.Spec.Template.Spec)
 	s.Generation = old.Generation
 	if !equality.Semantic.DeepEqual(s.Spec, old.Spec) {
 		s.Generation++
 	}
-}
-
-// dropStatefulSetDisabled clears what v1.36 knows only behind the gate MaxUnavailableStatefulSet, off by default.
-func dropStatefulSetDisabled(s *appsv1.StatefulSet) {
-	if s.Spec.UpdateStrategy.RollingUpdate != nil {
-		s.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = nil
-	}
-	podspec.DropDisabled(&s.Spec.Template.Spec)
 }
 
 func prepareStatefulSetStatus(s, old *appsv1.StatefulSet) {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"proa/kinds/meta"
 	"proa/kinds/podspec"
 )
 
@@ -38,23 +39,10 @@ func validateTemplate(template *corev1.PodTemplateSpec, selector *metav1.LabelSe
 	return append(errs, podspec.ValidateTemplate(template, at)...)
 }
 
-// validateRunsForever refuses what only makes sense for pods that end. what names the kind as upstream's text does.
-func validateRunsForever(spec *corev1.PodSpec, path *field.Path, what string) field.ErrorList {
-	var errs field.ErrorList
-	at := path.Child("template", "spec")
-	if spec.RestartPolicy != corev1.RestartPolicyAlways {
-		errs = append(errs, field.NotSupported(at.Child("restartPolicy"), spec.RestartPolicy, []corev1.RestartPolicy{corev1.RestartPolicyAlways}))
-	}
-	if spec.ActiveDeadlineSeconds != nil {
-		errs = append(errs, field.Forbidden(at.Child("activeDeadlineSeconds"), "activeDeadlineSeconds in "+what+" is not Supported"))
-	}
-	return errs
-}
-
 func validateReplicaSet(rs *appsv1.ReplicaSet) field.ErrorList {
 	path, spec := field.NewPath("spec"), &rs.Spec
-	errs := notNegative(path.Child("replicas"), replicasOf(spec.Replicas))
-	errs = append(errs, notNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
+	errs := meta.NotNegative(path.Child("replicas"), replicasOf(spec.Replicas))
+	errs = append(errs, meta.NotNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
 	errs = append(errs, validateSelector(spec.Selector, path.Child("selector"), "deployment")...) // upstream's word here too
 	errs = append(errs, validateReplicaTemplate(&spec.Template, spec.Selector, path)...)
 	return errs
@@ -66,5 +54,5 @@ func validateReplicaTemplate(template *corev1.PodTemplateSpec, selector *metav1.
 	if _, err := metav1.LabelSelectorAsSelector(selector); err != nil {
 		return errs
 	}
-	return append(errs, validateRunsForever(&template.Spec, path, "ReplicaSet")...)
+	return append(errs, podspec.ValidateRunsForever(&template.Spec, path.Child("template", "spec"), "ReplicaSet")...)
 }

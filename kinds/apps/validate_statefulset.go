@@ -56,8 +56,8 @@ func validateStatefulSetPolicies(spec *appsv1.StatefulSetSpec, path *field.Path)
 			errs = append(errs, field.Invalid(at.Child("rollingUpdate"), rolling, "only allowed for updateStrategy 'RollingUpdate'"))
 		}
 	case appsv1.RollingUpdateStatefulSetStrategyType:
-		if rolling != nil && rolling.Partition != nil {
-			errs = append(errs, notNegative(at.Child("rollingUpdate", "partition"), *rolling.Partition)...)
+		if rolling != nil {
+			errs = append(errs, validateRollingStatefulSet(rolling, at.Child("rollingUpdate"))...)
 		}
 	default:
 		errs = append(errs, field.Invalid(at, shown(spec.UpdateStrategy.Type, rolling), "must be 'RollingUpdate' or 'OnDelete'"))
@@ -66,6 +66,24 @@ func validateStatefulSetPolicies(spec *appsv1.StatefulSetSpec, path *field.Path)
 		at := path.Child("persistentVolumeClaimRetentionPolicy")
 		errs = append(errs, validateRetention(at.Child("whenDeleted"), r.WhenDeleted)...)
 		errs = append(errs, validateRetention(at.Child("whenScaled"), r.WhenScaled)...)
+	}
+	return errs
+}
+
+// validateRollingStatefulSet lets maxUnavailable pass, which upstream's v1.36 knows but has switched off by default (KEP-961,
+// beta): who sets it means it, and who does not is given none.
+func validateRollingStatefulSet(rolling *appsv1.RollingUpdateStatefulSetStrategy, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if rolling.Partition != nil {
+		errs = append(errs, meta.NotNegative(path.Child("partition"), *rolling.Partition)...)
+	}
+	if share := rolling.MaxUnavailable; share != nil {
+		at := path.Child("maxUnavailable")
+		errs = append(errs, validateShare(at, share)...)
+		if isZero(share) {
+			errs = append(errs, field.Invalid(at, *share, "cannot be 0"))
+		}
+		errs = append(errs, atMostAll(at, share)...)
 	}
 	return errs
 }
@@ -79,10 +97,10 @@ func validateRetention(path *field.Path, policy appsv1.PersistentVolumeClaimRete
 }
 
 func validateStatefulSetNumbers(spec *appsv1.StatefulSetSpec, path *field.Path) field.ErrorList {
-	errs := notNegative(path.Child("replicas"), replicasOf(spec.Replicas))
-	errs = append(errs, notNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
+	errs := meta.NotNegative(path.Child("replicas"), replicasOf(spec.Replicas))
+	errs = append(errs, meta.NotNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
 	if spec.Ordinals != nil {
-		errs = append(errs, notNegative(path.Child("ordinals.start"), spec.Ordinals.Start)...)
+		errs = append(errs, meta.NotNegative(path.Child("ordinals.start"), spec.Ordinals.Start)...)
 	}
 	return errs
 }
@@ -90,7 +108,7 @@ func validateStatefulSetNumbers(spec *appsv1.StatefulSetSpec, path *field.Path) 
 func validateStatefulSetTemplate(spec *appsv1.StatefulSetSpec, path *field.Path) field.ErrorList {
 	errs := validateSelector(spec.Selector, path.Child("selector"), "statefulset")
 	errs = append(errs, validateTemplate(podOfSet(spec), spec.Selector, path, "")...)
-	return append(errs, validateRunsForever(&spec.Template.Spec, path, "StatefulSet")...)
+	return append(errs, podspec.ValidateRunsForever(&spec.Template.Spec, path.Child("template", "spec"), "StatefulSet")...)
 }
 
 // podOfSet is the template as the controller completes it: names are the set's to give, and each claim template is a
@@ -119,11 +137,11 @@ func podOfSet(spec *appsv1.StatefulSetSpec) *corev1.PodTemplateSpec {
 
 func validateStatefulSetStatus(s, old *appsv1.StatefulSet) field.ErrorList {
 	path, status := field.NewPath("status"), &s.Status
-	ready, current := count{"readyReplicas", int64(status.ReadyReplicas)}, count{"currentReplicas", int64(status.CurrentReplicas)}
-	updated, available := count{"updatedReplicas", int64(status.UpdatedReplicas)}, count{"availableReplicas", int64(status.AvailableReplicas)}
-	errs := notNegatives(path, count{"replicas", int64(status.Replicas)}, ready, current, updated, available,
-		count{"observedGeneration", status.ObservedGeneration}, optional("collisionCount", status.CollisionCount))
-	errs = append(errs, atMost(path, status.Replicas, "cannot be greater than status.replicas", ready, current, updated, available)...)
-	errs = append(errs, atMost(path, status.ReadyReplicas, "cannot be greater than status.readyReplicas", available)...)
-	return append(errs, notDecremented(path.Child("collisionCount"), status.CollisionCount, old.Status.CollisionCount)...)
+	ready, current := meta.CountOf("readyReplicas", status.ReadyReplicas), meta.CountOf("currentReplicas", status.CurrentReplicas)
+	updated, available := meta.CountOf("updatedReplicas", status.UpdatedReplicas), meta.CountOf("availableReplicas", status.AvailableReplicas)
+	errs := meta.NotNegatives(path, meta.CountOf("replicas", status.Replicas), ready, current, updated, available,
+		meta.CountOf("observedGeneration", status.ObservedGeneration), meta.Optional("collisionCount", status.CollisionCount))
+	errs = append(errs, meta.AtMost(path, status.Replicas, "cannot be greater than status.replicas", ready, current, updated, available)...)
+	errs = append(errs, meta.AtMost(path, status.ReadyReplicas, "cannot be greater than status.readyReplicas", available)...)
+	return append(errs, meta.NotDecremented(path.Child("collisionCount"), status.CollisionCount, old.Status.CollisionCount)...)
 }

@@ -1,8 +1,6 @@
 package core
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
@@ -65,9 +63,6 @@ func podTemplateWarnings(obj, old resource.Object) []string {
 }
 
 func podTemplateRow(t *corev1.PodTemplate) []any {
-	var names, images []string
-	for _, c := range t.Template.Spec.Containers {
-		names, images = append(names, c.Name), append(images, c.Image)
-	}
-	return []any{t.Name, strings.Join(names, ","), strings.Join(images, ","), labels.FormatLabels(t.Template.Labels)}
+	names, images := podspec.ContainerCells(t.Template.Spec.Containers)
+	return []any{t.Name, names, images, labels.FormatLabels(t.Template.Labels)}
 }

@@ -42,3 +42,16 @@ func ValidateTemplate(template *corev1.PodTemplateSpec, path *field.Path) field.
 	c.forbidIf(len(template.Spec.EphemeralContainers) > 0, path.Child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")
 	return c.errs
 }
+
+// ValidateRunsForever refuses what only makes sense for pods that end. path is the spec's; what names the kind as upstream's
+// text does.
+func ValidateRunsForever(spec *corev1.PodSpec, path *field.Path, what string) field.ErrorList {
+	var errs field.ErrorList
+	if spec.RestartPolicy != corev1.RestartPolicyAlways {
+		errs = append(errs, field.NotSupported(path.Child("restartPolicy"), spec.RestartPolicy, []corev1.RestartPolicy{corev1.RestartPolicyAlways}))
+	}
+	if spec.ActiveDeadlineSeconds != nil {
+		errs = append(errs, field.Forbidden(path.Child("activeDeadlineSeconds"), "activeDeadlineSeconds in "+what+" is not Supported"))
+	}
+	return errs
+}

@@ -58,6 +58,9 @@ type Resource struct {
 	AllowUnconditionalUpdate bool
 	// GracePeriod, if set, is consulted on delete: it may fill in the default, and says whether deletion waits for it.
 	GracePeriod func(obj Object, opts *metav1.DeleteOptions) (wait bool)
+	// OrphanDependents: a delete that does not say what becomes of dependents leaves them. Upstream's choice for kinds that
+	// are older than garbage collection.
+	OrphanDependents bool
 
 	Status       *Subresource  // the status subresource, nil if there is none
 	Scale        *Scale        // the scale subresource, nil if there is none

@@ -10,6 +10,7 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"proa/client"
+	"proa/kinds/podspec"
 	"proa/node/pod"
 )
 
@@ -49,7 +50,26 @@ func admit(p *v1.Pod, node *v1.Node, others []*v1.Pod) *pod.Refused {
 	if name := unsafeSysctl(p); name != "" {
 		return &pod.Refused{Reason: "SysctlForbidden", Message: fmt.Sprintf("forbidden sysctl: %q not allowlisted", name)}
 	}
+	if portTaken(p, others) {
+		return &pod.Refused{Reason: "NodePorts", Message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"}
+	}
 	return admitResources(p, node, others)
+}
+
+// portTaken says whether another pod has a port of the node that the pod wants.
+func portTaken(p *v1.Pod, others []*v1.Pod) bool {
+	wanted := podspec.HostPorts(p)
+	if len(wanted) == 0 {
+		return false
+	}
+	for _, other := range others {
+		for _, taken := range podspec.HostPorts(other) {
+			if slices.ContainsFunc(wanted, taken.Conflicts) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unsafeSysctl is the first sysctl of a pod that could reach beyond it.

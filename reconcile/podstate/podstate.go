@@ -48,6 +48,24 @@ func AvailableIn(pod *corev1.Pod, minReadySeconds int32, now time.Time) (wait ti
 	return max(0, since.Add(time.Duration(minReadySeconds)*time.Second).Sub(now)), true
 }
 
+// Available says whether the pod has been Ready for minReadySeconds.
+func Available(pod *corev1.Pod, minReadySeconds int32, now time.Time) bool {
+	wait, ready := AvailableIn(pod, minReadySeconds, now)
+	return ready && wait == 0
+}
+
+// NextCheck is when a Ready pod will next have been so for minReadySeconds; 0 when there is nothing to wait for.
+func NextCheck(pods []*corev1.Pod, minReadySeconds int32, now time.Time) time.Duration {
+	var next time.Duration
+	for _, pod := range pods {
+		wait, ready := AvailableIn(pod, minReadySeconds, now)
+		if ready && wait > 0 && (next == 0 || wait < next) {
+			next = wait
+		}
+	}
+	return next
+}
+
 // Terminal says whether the pod has run to its end.
 func Terminal(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed

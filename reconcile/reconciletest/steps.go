@@ -134,7 +134,7 @@ func (p *player) pods(d *datadriven.TestData) {
 		}
 		next := pod.DeepCopy()
 		if next.Spec.NodeName == "" {
-			next.Spec.NodeName = "node-1"
+			next.Spec.NodeName = place(next)
 		}
 		state := ""
 		if len(d.CmdArgs) > 0 {
@@ -143,6 +143,18 @@ func (p *player) pods(d *datadriven.TestData) {
 		p.setState(next, state)
 		p.api.Put(next)
 	}
+}
+
+// place plays the scheduler: a pod that is pinned to a node goes there, others to the one node that there always is.
+func place(pod *corev1.Pod) string {
+	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+			for _, r := range term.MatchFields {
+				return r.Values[0]
+			}
+		}
+	}
+	return "node-1"
 }
 
 func (p *player) setState(pod *corev1.Pod, state string) {

@@ -2,6 +2,8 @@ package state
 
 import (
 	v1 "k8s.io/api/core/v1"
+
+	"proa/kinds/podspec"
 )
 
 // Node is a node with the sum of what its pods have reserved.
@@ -10,16 +12,16 @@ type Node struct {
 	Allocatable Resources
 	Requested   Resources
 	Assumed     Resources
-	ports       map[HostPort]int
+	ports       map[podspec.HostPort]int
 }
 
-func newNode() *Node { return &Node{ports: map[HostPort]int{}} }
+func newNode() *Node { return &Node{ports: map[podspec.HostPort]int{}} }
 
-// PortsFree says whether none of the ports is taken. A port on all addresses conflicts with the same port on any.
-func (n *Node) PortsFree(wanted []HostPort) bool {
+// PortsFree says whether none of the ports is taken.
+func (n *Node) PortsFree(wanted []podspec.HostPort) bool {
 	for _, w := range wanted {
 		for taken := range n.ports {
-			if taken.Port == w.Port && taken.Protocol == w.Protocol && (taken.IP == w.IP || taken.IP == "" || w.IP == "") {
+			if taken.Conflicts(w) {
 				return false
 			}
 		}

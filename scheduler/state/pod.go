@@ -15,19 +15,12 @@ const (
 	assumedMemory   = 200 << 20
 )
 
-// HostPort is a port of the node that a pod wants for itself. IP "" stands for all addresses.
-type HostPort struct {
-	IP       string
-	Protocol v1.Protocol
-	Port     int32
-}
-
 // Pod is a pod with everything that filters and scores ask for, computed once.
 type Pod struct {
 	Pod       *v1.Pod // shared
 	Requests  Resources
 	Assumed   Resources // Requests, with the assumed amounts for containers that request no CPU or memory
-	HostPorts []HostPort
+	HostPorts []podspec.HostPort
 	Required  nodeaffinity.RequiredNodeAffinity
 	Preferred *nodeaffinity.PreferredSchedulingTerms // nil if there are none
 }
@@ -41,7 +34,7 @@ func NewPod(pod *v1.Pod) *Pod {
 	}
 	p.Requests.Pods = 1
 	p.Assumed = assume(pod, p.Requests)
-	p.HostPorts = hostPorts(pod)
+	p.HostPorts = podspec.HostPorts(pod)
 	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil && len(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution) > 0 {
 		// Terms that do not parse were refused when the pod was created; here they would only lose their weight.
 		p.Preferred, _ = nodeaffinity.NewPreferredSchedulingTerms(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
@@ -60,29 +53,6 @@ func assume(pod *v1.Pod, requests Resources) Resources {
 		}
 	}
 	return requests
-}
-
-func hostPorts(pod *v1.Pod) []HostPort {
-	var ports []HostPort
-	for c := range podspec.Containers(&pod.Spec) {
-		for _, p := range c.Ports {
-			if p.HostPort != 0 {
-				ports = append(ports, hostPort(p))
-			}
-		}
-	}
-	return ports
-}
-
-func hostPort(p v1.ContainerPort) HostPort {
-	ip, protocol := p.HostIP, p.Protocol
-	if ip == "0.0.0.0" || ip == "::" {
-		ip = ""
-	}
-	if protocol == "" {
-		protocol = v1.ProtocolTCP
-	}
-	return HostPort{ip, protocol, p.HostPort}
 }
 
 // Tolerates says whether the pod may run in spite of the taint.

@@ -32,7 +32,7 @@ var rules = []rule{
 	{"client/...", []string{"client", "kinds/...", "internal/..."}, "how everyone talks; the in-process implementation is handed in"},
 	{"reconcile/...", []string{"reconcile/...", "kinds/...", "client/...", "internal/..."}, "the host knows clients, not servers"},
 	{"controllers", []string{"controllers/...", "kinds/...", "client", "reconcile/..."}, "the list of all controllers"},
-	{"controllers/...", []string{"kinds/...", "client", "reconcile/...", "internal/..."}, "controllers meet in the API, never in each other"},
+	{"controllers/...", []string{"kinds/...", "client", "reconcile/...", "internal/..."}, "controllers meet in the API, never in each other; what two of them decide alike, such as how many pods a ReplicaSet and a ReplicationController want, is a package below reconcile"},
 	{"scheduler/loop", []string{"scheduler", "scheduler/filter", "scheduler/state", "kinds/...", "client", "reconcile", "internal/..."}, "the part of the scheduler that acts"},
 	{"scheduler/...", []string{"scheduler/...", "kinds/...", "internal/..."}, "pure: no client, no clock"},
 	{"node/pod", []string{"kinds/...", "internal/..."}, "pure: no client, no runtime"},

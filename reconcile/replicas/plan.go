@@ -1,4 +1,4 @@
-package replicaset
+package replicas
 
 import (
 	"time"
@@ -6,7 +6,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -38,31 +37,11 @@ func decide(rs *appsv1.ReplicaSet, active, related []*corev1.Pod, now time.Time)
 	return plan{}
 }
 
-// newPod makes a pod of the replica set's template.
-func newPod(rs *appsv1.ReplicaSet) *corev1.Pod {
-	template := rs.Spec.Template.DeepCopy()
-	prefix := rs.Name + "-"
-	if len(apivalidation.NameIsDNSSubdomain(prefix, true)) > 0 {
-		prefix = rs.Name
-	}
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace:       rs.Namespace,
-			GenerateName:    prefix,
-			Labels:          template.Labels,
-			Annotations:     template.Annotations,
-			Finalizers:      template.Finalizers,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs, kind)},
-		},
-		Spec: template.Spec,
-	}
-}
-
 // observed is what the status is made of.
 type observed struct {
 	active      []*corev1.Pod
-	terminating int
-	failure     error // of creating or deleting pods
+	terminating *int32 // nil: the kind does not count them
+	failure     error  // of creating or deleting pods
 	now         time.Time
 }
 
@@ -76,15 +55,14 @@ func status(rs *appsv1.ReplicaSet, seen observed) (next appsv1.ReplicaSetStatus,
 		if template.Matches(labels.Set(pod.Labels)) {
 			next.FullyLabeledReplicas++
 		}
-		if wait, ready := podstate.AvailableIn(pod, rs.Spec.MinReadySeconds, seen.now); ready && wait == 0 {
+		if podstate.Available(pod, rs.Spec.MinReadySeconds, seen.now) {
 			next.AvailableReplicas++
 		}
 		if podstate.Ready(pod) {
 			next.ReadyReplicas++
 		}
 	}
-	terminating := int32(seen.terminating)
-	next.TerminatingReplicas = &terminating
+	next.TerminatingReplicas = seen.terminating
 	next.ObservedGeneration = rs.Generation
 	next.Conditions = failureCondition(rs, seen)
 	return next, !equality.Semantic.DeepEqual(next, rs.Status)
@@ -114,16 +92,4 @@ func failureCondition(rs *appsv1.ReplicaSet, seen observed) []appsv1.ReplicaSetC
 		Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: reason,
 		Message: seen.failure.Error(), LastTransitionTime: metav1.NewTime(seen.now),
 	})
-}
-
-// nextCheck is when a Ready pod will next have been so for minReadySeconds; 0 when there is nothing to wait for.
-func nextCheck(rs *appsv1.ReplicaSet, active []*corev1.Pod, now time.Time) time.Duration {
-	var next time.Duration
-	for _, pod := range active {
-		wait, ready := podstate.AvailableIn(pod, rs.Spec.MinReadySeconds, now)
-		if ready && wait > 0 && (next == 0 || wait < next) {
-			next = wait
-		}
-	}
-	return next
 }
