@@ -73,6 +73,7 @@ const FormCount = 8
 // Item is one version of one object. It is shared by all readers and never changes once it is published;
 // its caches fill in on demand.
 type Item struct {
+	hint     atomic.Uint64 // first, with the key: a list that passes most items over touches one line of the cache for each
 	Key      Key
 	Revision Revision // the commit that wrote this version
 	Created  Revision // the commit that created the object
@@ -125,6 +126,17 @@ func (i *Item) Encoded(f Form, encode func(*Item) ([]byte, error)) ([]byte, erro
 		return *first, nil
 	}
 	return b, nil // another caller was first, and Shed came between
+}
+
+// Hint returns what of derived from the item when it was first asked for: some bits, never 0, by which readers tell most items
+// that they do not want without looking at Value. All callers derive the same.
+func (i *Item) Hint(of func(*Item) uint64) uint64 {
+	if h := i.hint.Load(); h != 0 {
+		return h
+	}
+	h := of(i)
+	i.hint.Store(h)
+	return h
 }
 
 // Shed drops what can be made again from Data: the decoded form and the wire forms. Whoever holds them keeps them.

@@ -116,11 +116,13 @@ func (f *Fields) patchNamed(p *Patch, shown resource.Object) resource.Object {
 	}
 	sketch.GetObjectKind().SetGroupVersionKind(p.Version.Kind)
 	patched := p.Version.New()
-	merge := mergeSketch
+	merged := false
 	if strategic {
-		merge = mergeStrategic
+		merged = mergeStrategic(fields, sketch, patched, plan.knows(fields))
+	} else {
+		merged = mergeSketch(p, sketch, patched)
 	}
-	if !merge(p, fields, sketch, patched) || checkType(p, patched) != nil {
+	if !merged || checkType(p, patched) != nil {
 		return nil
 	}
 	obj := shown.DeepCopyObject().(resource.Object)
@@ -128,19 +130,56 @@ func (f *Fields) patchNamed(p *Patch, shown resource.Object) resource.Object {
 	return obj
 }
 
-// mergeStrategic gives false when the patch is not free of faults.
-func mergeStrategic(_ *Patch, fields map[string]any, sketch, patched resource.Object) bool {
+// knows says that the type has every field of the patch. What it cannot tell at a glance, it does not know.
+func (p *plan) knows(patch any) bool {
+	switch p.shape {
+	case structShape:
+		fields, ok := patch.(map[string]any)
+		for name, value := range fields {
+			field := p.named(name, false)
+			if field == nil || !field.plan.knows(value) {
+				return false
+			}
+		}
+		return ok
+	case mapShape:
+		entries, ok := patch.(map[string]any)
+		for _, value := range entries {
+			if !p.elem.knows(value) {
+				return false
+			}
+		}
+		return ok
+	case keyedShape, valuesShape:
+		elements, ok := patch.([]any)
+		for _, element := range elements {
+			if !p.elem.knows(element) {
+				return false
+			}
+		}
+		return ok
+	}
+	switch patch.(type) {
+	case map[string]any, []any:
+		return false // atomic: its fields are not planned
+	}
+	return true
+}
+
+// mergeStrategic gives false when the patch is not free of faults. To look for fields that the type has not costs as much
+// again as the rest: that is left out where all are known.
+func mergeStrategic(fields map[string]any, sketch, patched resource.Object, known bool) bool {
 	before, err := runtime.DefaultUnstructuredConverter.ToUnstructured(sketch)
 	if err != nil {
 		return false
 	}
 	fields = runtime.DeepCopyJSON(fields) // the library takes directives out of it
 	after, err := strategicpatch.StrategicMergeMapPatch(before, fields, sketch)
-	return err == nil && runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(after, patched, true) == nil
+	return err == nil && runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(after, patched, !known) == nil
 }
 
 // mergeSketch gives false when the patch is not free of faults.
-func mergeSketch(p *Patch, _ map[string]any, sketch, patched resource.Object) bool {
+func mergeSketch(p *Patch, sketch, patched resource.Object) bool {
 	before, err := json.Marshal(sketch)
 	if err != nil {
 		return false

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/randfill"
 
 	"proa/kinds"
@@ -34,6 +35,9 @@ func filler(seed int64) *randfill.Filler {
 			m.ManagedFields, m.Finalizers, m.OwnerReferences = nil, nil, nil
 		},
 		func(f *metav1.FieldsV1, c randfill.Continue) { f.Raw = nil },
+		func(e *runtime.RawExtension, c randfill.Continue) {
+			*e = runtime.RawExtension{Raw: []byte([]string{`{"a":{"b":1}}`, `{"a":{"b":2},"c":[1]}`}[c.Rand.Intn(2)])}
+		},
 	)
 }
 

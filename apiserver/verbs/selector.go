@@ -2,10 +2,12 @@ package verbs
 
 import (
 	"fmt"
+	"hash/maphash"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 
 	"proa/apiserver/encode"
 	"proa/kinds/resource"
@@ -15,10 +17,57 @@ import (
 // selector picks the objects of a list or watch.
 type selector struct {
 	labels   labels.Selector // nil: all
+	equals   []pair          // what labels ask for, if that is only that some have certain values
+	hint     uint64          // of equals: see hintOf
 	fields   fields.Selector // nil: all
 	name     string          // the one name that can match, or ""
 	resource *resource.Resource
 	bare     bool // fields only name metadata
+}
+
+// pair is a label and its value. Most selectors are a few of them, and a map is asked for each far quicker than through
+// labels.Selector: a list looks at every object of a table.
+type pair struct{ key, value string }
+
+// pairsOf is nil if the selector asks for anything else.
+func pairsOf(s labels.Selector) []pair {
+	requirements, _ := s.Requirements()
+	pairs := make([]pair, 0, len(requirements))
+	for _, r := range requirements {
+		switch r.Operator() {
+		case selection.Equals, selection.DoubleEquals, selection.In:
+		default:
+			return nil
+		}
+		values := r.ValuesUnsorted()
+		if len(values) != 1 {
+			return nil
+		}
+		pairs = append(pairs, pair{r.Key(), values[0]})
+	}
+	return pairs
+}
+
+// hinted is set in every hint, so that none is 0.
+const hinted = 1 << 63
+
+var hintSeed = maphash.MakeSeed()
+
+// hint is two of 63 bits.
+func (p pair) hint() uint64 {
+	h := maphash.Comparable(hintSeed, p)
+	return 1<<(h%63) | 1<<((h>>32)%63)
+}
+
+// hintOf has the bits of all the object's labels, as a Bloom filter: an object without the bits of a pair has not the pair.
+func hintOf(item *store.Item) uint64 {
+	hint := uint64(hinted)
+	if obj, ok := item.Value().(resource.Object); ok {
+		for key, value := range obj.GetLabels() {
+			hint |= pair{key, value}.hint()
+		}
+	}
+	return hint
 }
 
 func parseSelector(version *encode.Version, labelText, fieldText, name string) (*selector, error) {
@@ -29,7 +78,10 @@ func parseSelector(version *encode.Version, labelText, fieldText, name string) (
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
 		if !parsed.Empty() {
-			s.labels = parsed
+			s.labels, s.equals = parsed, pairsOf(parsed)
+			for _, want := range s.equals {
+				s.hint |= want.hint()
+			}
 		}
 	}
 	if fieldText == "" {
@@ -84,14 +136,29 @@ func (s *selector) matches(item *store.Item) bool {
 	if s.labels == nil && s.fields == nil {
 		return true
 	}
+	if s.hint != 0 && item.Hint(hintOf)&s.hint != s.hint {
+		return false
+	}
 	obj, ok := item.Value().(resource.Object)
 	if !ok {
 		return false
 	}
-	if s.labels != nil && !s.labels.Matches(labels.Set(obj.GetLabels())) {
+	if s.labels != nil && !s.matchesLabels(obj.GetLabels()) {
 		return false
 	}
 	return s.fields == nil || s.fields.Matches(s.fieldSet(obj))
+}
+
+func (s *selector) matchesLabels(have map[string]string) bool {
+	if s.equals == nil {
+		return s.labels.Matches(labels.Set(have))
+	}
+	for _, want := range s.equals {
+		if value, ok := have[want.key]; !ok || value != want.value {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *selector) fieldSet(obj resource.Object) fields.Set {

@@ -25,7 +25,7 @@ const (
 
 // shedAfter is the age at which versions that were superseded lose their decoded forms. Those who watch have long seen
 // them; those who resume later pay one decoding.
-const shedAfter = 2 * time.Second
+const shedAfter = 500 * time.Millisecond
 
 // Options bound the history. An event is let go when any bound is exceeded. All fields are optional.
 type Options struct {

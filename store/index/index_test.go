@@ -60,7 +60,7 @@ func TestShed(t *testing.T) {
 	x.Publish(index.Commit{Revision: 2, At: time.Unix(1, 0), Events: []store.Event{{Type: store.Updated, Item: second, Prev: first}}})
 	first.Value()
 	second.Value()
-	x.Trim(time.Unix(2, 0))
+	x.Trim(time.Unix(1, 1e8))
 	first.Value()
 	if decoded != 2 {
 		t.Fatalf("decoded %d times: shed too early", decoded)
@@ -86,8 +86,8 @@ func TestShedQuiet(t *testing.T) {
 	x.Publish(index.Commit{Revision: 1, At: time.Unix(0, 0), Events: []store.Event{{Type: store.Created, Item: first}}})
 	x.Publish(index.Commit{Revision: 2, At: time.Unix(0, 0), Events: []store.Event{{Type: store.Updated, Item: version(2), Prev: first}}})
 	first.Value()
-	if left := x.Shed(time.Unix(1, 0)); !left {
-		t.Error("nothing is left to shed after a second")
+	if left := x.Shed(time.Unix(0, 1e8)); !left {
+		t.Error("nothing is left to shed after a tenth of a second")
 	}
 	if left := x.Shed(time.Unix(60, 0)); left {
 		t.Error("something is left to shed after a minute")

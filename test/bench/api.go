@@ -24,9 +24,15 @@ var benchPods = target{"pods", "bench"}
 // apiRun is the API load against a control plane that consists of some processes.
 type apiRun struct {
 	*client
-	pids   []int
-	prefix string // of the figures
-	report report
+	callers []*client
+	pids    []int
+	prefix  string // of the figures
+	report  report
+}
+
+func newAPIRun(c *client, pids []int, prefix string, out report) (*apiRun, error) {
+	others, err := c.others(callers)
+	return &apiRun{client: c, callers: others, pids: pids, prefix: prefix, report: out}, err
 }
 
 func (a *apiRun) out(id string, value float64) { a.report(a.prefix+id, value) }
@@ -124,8 +130,8 @@ func removePods(ctx context.Context, c *client, pods target) error {
 
 // writes creates the pods and changes some.
 func (a *apiRun) writes(ctx context.Context) error {
-	if err := a.load(ctx, "create", load{callers: callers, count: manyPods, do: func(ctx context.Context, n int) error {
-		return a.create(ctx, benchPods, newPod(n), &corev1.Pod{})
+	if err := a.load(ctx, "create", load{callers: callers, count: manyPods, do: func(ctx context.Context, caller, n int) error {
+		return a.callers[caller].createOnly(ctx, benchPods, newPod(n))
 	}}); err != nil {
 		return fmt.Errorf("create pods: %w", err)
 	}
@@ -133,8 +139,8 @@ func (a *apiRun) writes(ctx context.Context) error {
 		{"patch", "", `{"metadata":{"annotations":{"round":"%[1]d"}},"spec":{"containers":[{"name":"main","image":"example.com/app:%[1]d"}]}}`},
 		{"status", "status", `{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","reason":"R%d"}]}}`},
 	} {
-		if err := a.load(ctx, patch.id, load{callers: callers, limit: timeBound, do: func(ctx context.Context, n int) error {
-			return a.patch(ctx, benchPods, podName(n%manyPods), patch.subresource, fmt.Sprintf(patch.body, n), &corev1.Pod{})
+		if err := a.load(ctx, patch.id, load{callers: callers, limit: timeBound, do: func(ctx context.Context, caller, n int) error {
+			return a.callers[caller].patch(ctx, benchPods, podName(n%manyPods), patch.subresource, fmt.Sprintf(patch.body, n))
 		}}); err != nil {
 			return fmt.Errorf("patch pods: %w", err)
 		}
@@ -142,10 +148,11 @@ func (a *apiRun) writes(ctx context.Context) error {
 	return nil
 }
 
-// reads gets and lists; what the client decodes is part of the time.
+// reads gets and lists.
 func (a *apiRun) reads(ctx context.Context) error {
-	if err := a.load(ctx, "get", load{callers: callers, limit: timeBound, do: func(ctx context.Context, n int) error {
-		return a.get(ctx, benchPods, podName(n%manyPods), &corev1.Pod{})
+	if err := a.load(ctx, "get", load{callers: callers, limit: timeBound, do: func(ctx context.Context, caller, n int) error {
+		_, err := a.callers[caller].getRaw(ctx, benchPods, podName(n%manyPods))
+		return err
 	}}); err != nil {
 		return fmt.Errorf("get pods: %w", err)
 	}
@@ -159,15 +166,16 @@ func (a *apiRun) reads(ctx context.Context) error {
 		{"list.four", 4, 20, func(int) string { return "" }, manyPods},
 		{"list.label", 4, 0, func(n int) string { return "group=" + strconv.Itoa(n%(manyPods/fewPods)) }, fewPods},
 	} {
-		if err := a.load(ctx, l.id, load{callers: l.callers, count: l.count, limit: timeBound, do: func(ctx context.Context, n int) error {
-			var all corev1.PodList
-			if err := a.list(ctx, benchPods, l.selector(n), &all); err != nil {
+		if err := a.load(ctx, l.id, load{callers: l.callers, count: l.count, limit: timeBound, do: func(ctx context.Context, caller, n int) error {
+			answer, err := a.callers[caller].listRaw(ctx, benchPods, l.selector(n))
+			if err != nil {
 				return err
 			}
-			if len(all.Items) != l.want {
-				return fmt.Errorf("listed %d pods, not %d", len(all.Items), l.want)
+			items, err := countItems(answer)
+			if err == nil && items != l.want {
+				err = fmt.Errorf("listed %d pods, not %d", items, l.want)
 			}
-			return nil
+			return err
 		}}); err != nil {
 			return fmt.Errorf("list pods: %w", err)
 		}

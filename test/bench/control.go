@@ -23,7 +23,10 @@ func measureProa(ctx context.Context, o options, out report) error {
 	out("proa.boot", took.Seconds())
 	// Start-up's garbage and first writes are behind it after a moment; a minute of idling is the node stage's part.
 	time.Sleep(2 * time.Second)
-	err = (&apiRun{c, []int{server.pid()}, "proa.", out}).run(ctx)
+	run, err := newAPIRun(c, []int{server.pid()}, "proa.", out)
+	if err == nil {
+		err = run.run(ctx)
+	}
 	return errors.Join(server.why(err), server.stop())
 }
 

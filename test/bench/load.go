@@ -13,9 +13,9 @@ import (
 // load is a series of requests by concurrent callers, bounded by count, by time, or by both.
 type load struct {
 	callers int
-	count   int           // zero: as many as there is time for
-	limit   time.Duration // zero: until count is reached
-	do      func(ctx context.Context, n int) error
+	count   int                                            // zero: as many as there is time for
+	limit   time.Duration                                  // zero: until count is reached
+	do      func(ctx context.Context, caller, n int) error // the n-th call, by one of the callers
 }
 
 // outcome is what a load took.
@@ -54,7 +54,7 @@ func (l load) run(ctx context.Context) (outcome, error) {
 					return
 				}
 				at := time.Now()
-				if err := l.do(ctx, n); err != nil {
+				if err := l.do(ctx, caller, n); err != nil {
 					failed[caller] = fmt.Errorf("call %d: %w", n, err)
 					cancel()
 					return

@@ -52,7 +52,7 @@ func startPods(ctx context.Context, c *client, out report) error {
 // burst creates many pods at once and deletes them together.
 func burst(ctx context.Context, c *client, w watch.Interface, out report) error {
 	begin := time.Now()
-	if _, err := (load{callers: callers, count: burstPods, do: func(ctx context.Context, n int) error {
+	if _, err := (load{callers: callers, count: burstPods, do: func(ctx context.Context, caller, n int) error {
 		return c.create(ctx, benchPods, idlePod("burst-"+strconv.Itoa(n)), &corev1.Pod{})
 	}}).run(ctx); err != nil {
 		return fmt.Errorf("create pods: %w", err)

@@ -44,7 +44,7 @@ func schedule(ctx context.Context, c *client, out report) error {
 	failed := make(chan error, 1)
 	begin := time.Now()
 	go func() {
-		_, err := load{callers: callers, count: manyPods, do: func(ctx context.Context, n int) error {
+		_, err := load{callers: callers, count: manyPods, do: func(ctx context.Context, caller, n int) error {
 			pod := newPod(n)
 			pod.Spec.SchedulerName = ""
 			return c.create(ctx, benchPods, pod, &corev1.Pod{})
@@ -83,7 +83,7 @@ func fakeNodes(ctx context.Context, c *client) error {
 	amounts := corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("4"), corev1.ResourceMemory: resource.MustParse("32Gi"), corev1.ResourcePods: resource.MustParse("110"),
 	}
-	if _, err := (load{callers: callers, count: manyNodes, do: func(ctx context.Context, n int) error {
+	if _, err := (load{callers: callers, count: manyNodes, do: func(ctx context.Context, caller, n int) error {
 		return c.create(ctx, nodes, &corev1.Node{
 			ObjectMeta: metav1.ObjectMeta{Name: "node-" + strconv.Itoa(n), Labels: map[string]string{"topology.kubernetes.io/zone": strconv.Itoa(n % 3)}},
 			Status: corev1.NodeStatus{Capacity: amounts, Allocatable: amounts, Conditions: []corev1.NodeCondition{{

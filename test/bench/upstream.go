@@ -53,7 +53,10 @@ func measureUpstream(ctx context.Context, o options, out report) error {
 	time.Sleep(2 * time.Second)
 	c, err := newClient(file("kubeconfig"))
 	if err == nil {
-		err = (&apiRun{c, []int{server.pid(), etcd.pid()}, "upstream.", out}).run(ctx)
+		var run *apiRun
+		if run, err = newAPIRun(c, []int{server.pid(), etcd.pid()}, "upstream.", out); err == nil {
+			err = run.run(ctx)
+		}
 	}
 	return errors.Join(server.why(err), server.stop())
 }
