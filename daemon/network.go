@@ -15,13 +15,15 @@ import (
 	"proa/network/dns"
 	"proa/network/nft"
 	"proa/network/podnet"
+	"proa/network/routes"
 )
 
 // dataPlane is the node's half of the network: links and addresses, packet rules, names.
 type dataPlane struct {
-	cfg  *Config
-	pods *podnet.Network
-	nft  *nft.Kernel
+	cfg    *Config
+	pods   *podnet.Network
+	routes *routes.Kernel
+	nft    *nft.Kernel
 }
 
 // newDataPlane changes nothing yet but that the node forwards packets.
@@ -37,7 +39,11 @@ func newDataPlane(cfg *Config) (*dataPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dataPlane{cfg, pods, kernel}, nil
+	ways, err := routes.NewKernel(cfg.nodeIP(), cfg.NodePods, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &dataPlane{cfg, pods, ways, kernel}, nil
 }
 
 // link makes the link that the node's own addresses are on. It comes first: the API is reached by one of them.
@@ -74,6 +80,9 @@ func (d *dataPlane) start(ctx context.Context, api client.Client, parts *group) 
 	})
 	parts.add("pod network", d.pods.Run)
 	parts.add("packet rules", sync.Run)
+	parts.add("routes to other nodes", routes.New(routes.Config{
+		Client: api, Kernel: d.routes, Node: d.cfg.NodeName, Pods: d.cfg.Pods, Log: d.cfg.Log,
+	}).Run)
 	parts.add("dns", names.Run)
 	select {
 	case <-sync.Ready():
@@ -103,5 +112,5 @@ func (d *dataPlane) dns(api client.Client) (*dns.Server, error) {
 
 // remove takes all links and rules away.
 func (d *dataPlane) remove() error {
-	return errors.Join(d.nft.Remove(), d.pods.RemoveLinks(nodeLink))
+	return errors.Join(d.nft.Remove(), d.routes.Remove(), d.pods.RemoveLinks(nodeLink))
 }

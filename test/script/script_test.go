@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 			"crash":   crash,
 			"storm":   rage,
 			"answers": answers,
+			"machine": machine,
 			"stored":  stored,
 		},
 	})
@@ -81,7 +82,7 @@ func setup(env *testscript.Env, bin string) error {
 	// The wrapper gives every verb that takes it the script's data directory.
 	wrappers := map[string]string{
 		"proa": fmt.Sprintf(`case $1 in
-up|server|down|uninstall|status|kubeconfig) verb=$1; shift; exec nsenter --net=/run/netns/%[1]s %[2]s/proa $verb --data-dir %[3]s "$@" ;;
+up|server|down|uninstall|status|kubeconfig|token) verb=$1; shift; exec nsenter --net=/run/netns/%[1]s %[2]s/proa $verb --data-dir %[3]s "$@" ;;
 image) sub=$2; shift 2; exec nsenter --net=/run/netns/%[1]s %[2]s/proa image $sub --data-dir %[3]s "$@" ;;
 *) exec nsenter --net=/run/netns/%[1]s %[2]s/proa "$@" ;;
 esac`, name, bin, data),

@@ -13,13 +13,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// state writes what the script's host holds that a cluster could leave behind, one thing a line: "state FILE".
+// state writes what the script's host, or a machine, holds that a cluster could leave behind, one thing a line: "state FILE
+// [MACHINE]".
 func state(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: state FILE")
+	data, space := ts.Getenv("DATA"), ts.Getenv("NETNS")
+	switch {
+	case neg || len(args) < 1 || len(args) > 2:
+		ts.Fatalf("usage: state FILE [MACHINE]")
+	case len(args) == 2:
+		data, space = machineData(ts, args[1]), machineSpace(ts, args[1])
 	}
-	c := clusterIn(ts.Getenv("DATA"))
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(c.state(ts.Getenv("NETNS"))), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(clusterIn(data).state(space)), 0o644))
 }
 
 // cluster is how the traces of one cluster are told from those of others on the machine: by the names of its folders.
