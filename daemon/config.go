@@ -30,6 +30,7 @@ type Config struct {
 	NodeIP   netip.Addr // the node's address; unset: one of Proa's own on link proa0
 	APIPort  uint16
 	NodePort uint16 // of the node's own API
+	Nodes    int    // on this machine, all together, where the first is in the cluster's process; 0: as many as there were
 
 	Pods         netip.Prefix // all pods of the cluster
 	NodePods     netip.Prefix // this node's share
@@ -107,6 +108,14 @@ func (c *Config) check() error {
 	}
 	if c.NodeIP.IsValid() && (!c.NodeIP.Is4() || c.NodeIP.IsLoopback() || c.NodeIP.IsUnspecified()) {
 		wrong = append(wrong, fmt.Errorf("the node's address %s is not one that pods can reach: give an IPv4 address of this machine other than loopback", c.NodeIP))
+	}
+	switch {
+	case c.Nodes < 0 || c.Nodes > mostNodes:
+		wrong = append(wrong, fmt.Errorf("%d nodes on one machine: give a number from 1 to %d", c.Nodes, mostNodes))
+	case c.Nodes > 1 && c.NodeIP.IsValid():
+		wrong = append(wrong, errors.New("further nodes on this machine are on a network of Proa's own, and so must the first be: leave out either --nodes or --node-ip"))
+	case c.Nodes > 1 && c.CRIEndpoint != "":
+		wrong = append(wrong, errors.New("further nodes on this machine have a container runtime each: leave out either --nodes or --container-runtime-endpoint"))
 	}
 	return errors.Join(wrong...)
 }

@@ -38,6 +38,16 @@ func Down(ctx context.Context, cfg *Config, grace time.Duration, say func(string
 		return err
 	}
 	say("stopped containers and containerd")
+	nodes, err := existingNodes(cfg)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if err := n.down(ctx, grace); err != nil {
+			return fmt.Errorf("node %s: %w", n.name(), err)
+		}
+		say("stopped node " + n.name() + " and its containers")
+	}
 	return removeRunning(ctx, cfg, say)
 }
 
@@ -52,6 +62,15 @@ func Uninstall(ctx context.Context, cfg *Config, say func(string)) error {
 	}
 	if err := r.Uninstall(ctx, 0); err != nil {
 		return err
+	}
+	nodes, err := existingNodes(cfg)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if err := n.uninstall(ctx); err != nil {
+			return fmt.Errorf("node %s: %w", n.name(), err)
+		}
 	}
 	if err := os.RemoveAll(cfg.DataDir); err != nil {
 		return fmt.Errorf("remove data directory: %w", err)

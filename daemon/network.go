@@ -75,8 +75,12 @@ func (d *dataPlane) start(ctx context.Context, api client.Client, parts *group) 
 	if err != nil {
 		return err
 	}
+	var behind netip.Prefix
+	if d.cfg.Nodes > 1 {
+		behind = ownNodeIP.Masked()
+	}
 	sync := network.New(network.Config{
-		Client: api, Rules: d.nft, Node: d.cfg.NodeName, Pods: d.cfg.Pods, Services: d.cfg.Services, Skip: isDNS, Log: d.cfg.Log,
+		Behind: behind, Client: api, Rules: d.nft, Node: d.cfg.NodeName, Pods: d.cfg.Pods, Services: d.cfg.Services, Skip: isDNS, Log: d.cfg.Log,
 	})
 	parts.add("pod network", d.pods.Run)
 	parts.add("packet rules", sync.Run)
@@ -104,9 +108,13 @@ func (d *dataPlane) dns(api client.Client) (*dns.Server, error) {
 			d.cfg.Log.Warn("names outside the cluster will not resolve", "err", err)
 		}
 	}
+	listen := []string{netip.AddrPortFrom(d.cfg.dnsServiceIP(), 53).String()}
+	if d.cfg.Nodes > 1 { // they know of no resolver but the first node
+		listen = append(listen, netip.AddrPortFrom(ownNodeIP.Addr(), 53).String())
+	}
 	return dns.New(dns.Config{
 		View: api.View, Zone: d.cfg.Domain, Upstream: upstream, Log: d.cfg.Log,
-		Listen: []string{netip.AddrPortFrom(d.cfg.dnsServiceIP(), 53).String()},
+		Listen: listen,
 	})
 }
 

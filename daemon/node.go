@@ -142,11 +142,33 @@ func isReady(n *v1.Node) bool {
 	return false
 }
 
-// Images opens the image store of the node whose data directory this is. The node must be running.
-func Images(_ context.Context, cfg *Config) (*image.Store, error) {
+// Images opens the image stores of the nodes on this machine, the first node's first. They must be running.
+func Images(cfg *Config) ([]*image.Store, error) {
 	if err := cfg.Default(); err != nil {
 		return nil, err
 	}
+	first, err := imagesIn(cfg)
+	if err != nil {
+		return nil, err
+	}
+	stores := []*image.Store{first}
+	nodes, err := existingNodes(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		its, err := n.config()
+		if err != nil {
+			return nil, err
+		}
+		if store, err := imagesIn(its); err == nil { // else it does not run at present
+			stores = append(stores, store)
+		}
+	}
+	return stores, nil
+}
+
+func imagesIn(cfg *Config) (*image.Store, error) {
 	r, err := bundledRuntime(cfg)
 	if err != nil {
 		return nil, err

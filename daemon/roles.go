@@ -39,6 +39,9 @@ func Server(ctx context.Context, cfg *Config, ready func()) error {
 // go on when it ends; Down stops them too.
 func Up(ctx context.Context, cfg *Config, ready func()) error {
 	return run(ctx, cfg, func(ctx context.Context, parts *group) (func() error, error) {
+		if err := countNodes(cfg); err != nil {
+			return nil, err
+		}
 		runtime, err := startContainers(ctx, cfg)
 		if err != nil {
 			return nil, err
@@ -56,6 +59,9 @@ func Up(ctx context.Context, cfg *Config, ready func()) error {
 		}
 		api := c.as("system:node:"+cfg.NodeName, "system:nodes")
 		if err := startNode(ctx, cfg, plane, runtime, api, c.serveNode, parts); err != nil {
+			return c.close, err
+		}
+		if err := startLocalNodes(ctx, cfg, api, c.keys.CA(), parts); err != nil {
 			return c.close, err
 		}
 		ready()

@@ -26,12 +26,13 @@ type Rules interface {
 	Apply(*ruleset.Ruleset) error
 }
 
-// Config is what a Sync needs. All but Skip, Log and After are required.
+// Config is what a Sync needs. All but Behind, Skip, Log and After are required.
 type Config struct {
 	Client         client.Client
 	Rules          Rules
 	Node           string
 	Pods, Services netip.Prefix
+	Behind         netip.Prefix           // see ruleset.Ruleset
 	Skip           func(*v1.Service) bool // Services that the node answers itself
 	Log            *slog.Logger
 	After          func(time.Duration) <-chan time.Time // nil means time.After
@@ -97,12 +98,14 @@ func (s *Sync) Run(ctx context.Context) error {
 // rules computes what the kernel should do by the newest view.
 func (s *Sync) rules() *ruleset.Ruleset {
 	v := s.cfg.Client.View()
-	return proxy.Rules(proxy.Input{
+	rules := proxy.Rules(proxy.Input{
 		Node: s.cfg.Node, Pods: s.cfg.Pods, Services: s.cfg.Services, Skip: s.cfg.Skip,
 		ServiceList: client.List[*v1.Service](v, servicesTable, ""),
 		Slices:      client.List[*discoveryv1.EndpointSlice](v, slicesTable, ""),
 		PodList:     client.List[*v1.Pod](v, podsTable, ""),
 	})
+	rules.Behind = s.cfg.Behind
+	return rules
 }
 
 // follow marks the rules dirty at each change of a table that matters, for as long as ctx lasts.

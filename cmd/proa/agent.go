@@ -7,10 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"proa/daemon"
+	"proa/ops/join"
 )
-
-// tokenVariable names the environment variable that may hold the token, so that no list of processes shows it.
-const tokenVariable = "PROA_TOKEN"
 
 func agent() *cobra.Command {
 	var o options
@@ -26,7 +24,7 @@ func agent() *cobra.Command {
 				return err
 			}
 			if token == "" {
-				token = os.Getenv(tokenVariable)
+				token = os.Getenv(join.TokenVariable)
 			}
 			return runUntilSignal(cmd.Context(), &o.config, func(ctx context.Context, cfg *daemon.Config, ready func()) error {
 				return daemon.Agent(ctx, cfg, server, token, ready)
@@ -36,7 +34,7 @@ func agent() *cobra.Command {
 	o.dataDir(cmd)
 	f := cmd.Flags()
 	f.StringVar(&server, "server", "", "the cluster's API, https://ADDRESS:6443")
-	f.StringVar(&token, "token", "", "what proa token prints on the server (default $"+tokenVariable+")")
+	f.StringVar(&token, "token", "", "what proa token prints on the server (default $"+join.TokenVariable+")")
 	f.StringVar(&o.config.NodeName, "node-name", "", "name of this node (default the host's name)")
 	f.StringVar(&o.nodeIP, "node-ip", "", "address of this node (default the one from which the server is reached)")
 	f.Uint16Var(&o.config.NodePort, "node-port", 10250, "port of the node's own API")

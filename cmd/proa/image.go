@@ -13,7 +13,7 @@ import (
 )
 
 func image() *cobra.Command {
-	cmd := &cobra.Command{Use: "image", Short: "Build, load and list the images of this node"}
+	cmd := &cobra.Command{Use: "image", Short: "Build, load and list the images of this machine's nodes"}
 	cmd.AddCommand(imageBuild(), imageLoad(), imageList())
 	return cmd
 }
@@ -27,13 +27,15 @@ func imageBuild() *cobra.Command {
 		Short: "Build an image of a Go main package, or of a directory that becomes the root file system",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			images, err := daemon.Images(cmd.Context(), &o.config)
+			images, err := daemon.Images(&o.config)
 			if err != nil {
 				return err
 			}
-			name, err := images.Build(cmd.Context(), args[0], tag, made)
-			if err != nil {
-				return err
+			var name string
+			for _, store := range images {
+				if name, err = store.Build(cmd.Context(), args[0], tag, made); err != nil {
+					return err
+				}
 			}
 			fmt.Println("built", name)
 			return nil
@@ -61,15 +63,22 @@ func imageLoad() *cobra.Command {
 		Short: "Load the images of a tar file, as docker save or an OCI layout makes it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			images, err := daemon.Images(cmd.Context(), &o.config)
+			images, err := daemon.Images(&o.config)
 			if err != nil {
 				return err
 			}
-			names, err := images.Load(cmd.Context(), args[0])
-			for _, name := range names {
-				fmt.Println("loaded", name)
+			for i, store := range images {
+				names, err := store.Load(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				for _, name := range names {
+					if i == 0 {
+						fmt.Println("loaded", name)
+					}
+				}
 			}
-			return err
+			return nil
 		},
 	}
 	o.dataDir(cmd)
@@ -83,11 +92,11 @@ func imageList() *cobra.Command {
 		Short: "List the images that pods of this node can use",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			images, err := daemon.Images(cmd.Context(), &o.config)
+			images, err := daemon.Images(&o.config)
 			if err != nil {
 				return err
 			}
-			list, err := images.List(cmd.Context())
+			list, err := images[0].List(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -88,7 +88,7 @@ func bigTransactions(socket *mdlayher.Conn) error {
 func (k *Kernel) Apply(r *ruleset.Ruleset) error {
 	before := k.applied
 	k.applied = nil
-	if before == nil || before.Pods != r.Pods || before.Services != r.Services {
+	if before == nil || before.Pods != r.Pods || before.Services != r.Services || before.Behind != r.Behind {
 		before = &ruleset.Ruleset{}
 		k.known = k.readClients()
 		if err := k.rebuild(r); err != nil {

@@ -71,6 +71,9 @@ func (k *Kernel) masqueradeChain(r *ruleset.Ruleset) {
 	k.rule(chain, translatedFromOutside(r.Services), k.leavesNode(), masquerade)
 	// A pod that talks to the world outside.
 	k.rule(chain, addressIn(12, r.Pods, expr.CmpOpEq), addressIn(16, r.Pods, expr.CmpOpNeq), k.leavesNode(), masquerade)
+	if r.Behind.IsValid() {
+		k.rule(chain, addressIn(12, r.Behind, expr.CmpOpEq), addressIn(16, r.Behind, expr.CmpOpNeq), addressIn(16, r.Pods, expr.CmpOpNeq), k.leavesNode(), masquerade)
+	}
 }
 
 // refuseChains answers connections to frontends without a backend at once.

@@ -58,6 +58,9 @@ type Ruleset struct {
 	// Pods is the range of all pods of the cluster, Services that of all cluster IPs: traffic between pods, and from pods
 	// to cluster IPs, keeps its source address. What pods send elsewhere leaves under the node's address.
 	Pods, Services netip.Prefix
+	// Behind is a network that is known to this node alone: what comes from there and leaves the node, leaves under its
+	// address too. Invalid: none.
+	Behind netip.Prefix
 	// Frontends maps each frontend to the name of its Backends.
 	Frontends map[Frontend]string
 	// Backends are the places that new connections are spread over, sorted, by name. None is empty.

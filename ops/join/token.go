@@ -15,6 +15,9 @@ import (
 	"proa/internal/atomicfile"
 )
 
+// TokenVariable names the environment variable that may hold the token, so that no list of processes shows it.
+const TokenVariable = "PROA_TOKEN"
+
 // Token is what lets a node in: the hash by which it knows the cluster's authority at first contact, and the secret by which
 // the cluster knows it. Written: 64 hexadecimal digits, "::", the secret.
 type Token struct {
