@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"proa/apiserver/admit"
@@ -69,14 +68,10 @@ func Up(ctx context.Context, cfg *Config, ready func()) error {
 	})
 }
 
-// gcPercent trades a little CPU for memory: most of what lives here lives long, so the default would keep as much garbage
-// as there are objects.
-const gcPercent = 50
-
 // run holds the lock while the parts that start adds run, and stops them in reverse. close, if not nil, comes last.
 func run(ctx context.Context, cfg *Config, start func(context.Context, *group) (close func() error, err error)) (err error) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		defer tuneCollector()()
 	}
 	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
