@@ -13,9 +13,9 @@ const (
 	gcPercent = 50
 	// leastGarbage is what may gather between two collections in any case, in bytes: a small cluster under load would collect
 	// at every hundredth request.
-	leastGarbage = 16 << 20
+	leastGarbage = 32 << 20
 	// mostPercent bounds what leastGarbage makes of the percentage.
-	mostPercent = 400
+	mostPercent = 800
 )
 
 // tuneCollector sets the collector's percentage anew after each collection, until stop.
