@@ -4,6 +4,7 @@ import (
 	"proa/kinds/apps"
 	"proa/kinds/authentication"
 	"proa/kinds/authorization"
+	"proa/kinds/batch"
 	"proa/kinds/coordination"
 	"proa/kinds/core"
 	"proa/kinds/discovery"
@@ -39,6 +40,9 @@ func Builtin() *Table {
 		apps.Deployment(),
 		apps.ReplicaSet(),
 		apps.StatefulSet(),
+
+		batch.CronJob(),
+		batch.Job(),
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),

@@ -53,6 +53,7 @@ var owners = []struct{ module, folder, why string }{
 	{"github.com/google/nftables", "network/nft", "one place talks to the kernel's packet filter"},
 	{"github.com/vishvananda/netlink", "network/...", "one place talks to the kernel's links and routes"},
 	{"github.com/miekg/dns", "network/dns", "one place parses DNS"},
+	{"github.com/robfig/cron", "kinds/batch", "one place reads schedules"},
 	{"github.com/opencontainers/cgroups", "node/cgroup", "one place writes cgroups"},
 	{"github.com/google/go-containerregistry", "node/image", "one place makes images"},
 	{"github.com/go-jose/go-jose", "apiserver/auth", "one place signs and checks tokens"},
