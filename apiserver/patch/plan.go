@@ -137,6 +137,8 @@ func (b *planner) field(t reflect.Type, f reflect.StructField) (*plan, error) {
 	switch {
 	case special && len(keys) == 0:
 		return &plan{}, nil
+	case special && keys[0] == itself:
+		return b.filled(valuesShape, f.Type)
 	case special:
 		return b.keyed(f.Type, keys...)
 	}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,9 +39,15 @@ type fieldName struct {
 
 func fieldOf[T any](name string) fieldName { return fieldName{reflect.TypeFor[T](), name} }
 
+// itself stands for the key of a list whose elements are named by their values.
+const itself = "."
+
 // relations names the keys of lists, sorted, where they are not the patchMergeKey, with the default as JSON where it is not the
 // zero value. Without keys the field is owned as a whole.
 var relations = map[fieldName][]string{
+	fieldOf[batchv1.JobStatus]("Conditions"):              nil,
+	fieldOf[batchv1.UncountedTerminatedPods]("Succeeded"): {itself},
+	fieldOf[batchv1.UncountedTerminatedPods]("Failed"):    {itself},
 	fieldOf[corev1.Container]("Ports"):                    {"containerPort", `protocol="TCP"`},
 	fieldOf[corev1.EphemeralContainerCommon]("Ports"):     {"containerPort", `protocol="TCP"`},
 	fieldOf[corev1.PodSpec]("ImagePullSecrets"):           {`name=""`},
