@@ -10,6 +10,7 @@ import (
 	"proa/controllers/endpointslice"
 	"proa/controllers/endpointslicemirroring"
 	"proa/controllers/garbagecollector"
+	"proa/controllers/job"
 	"proa/controllers/namespace"
 	"proa/controllers/nodelifecycle"
 	"proa/controllers/podgc"
@@ -19,6 +20,7 @@ import (
 	"proa/controllers/serviceaccount"
 	"proa/controllers/statefulset"
 	"proa/controllers/tainteviction"
+	"proa/controllers/ttlafterfinished"
 	"proa/kinds"
 	"proa/reconcile"
 )
@@ -41,6 +43,8 @@ func All(config Config) []reconcile.Controller {
 		replicationcontroller.New(),
 		daemonset.New(),
 		statefulset.New(),
+		job.New(),
+		ttlafterfinished.New(),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

@@ -45,6 +45,8 @@ func (a *API) createLocked(ref *client.Ref, obj client.Object) (client.Object, s
 	if row.Default != nil {
 		row.Default(obj)
 	}
+	obj.SetUID(types.UID(fmt.Sprintf("uid-%d", a.mu.uids+1))) // a kind's labels may hold it; one that is refused takes none
+	obj.SetCreationTimestamp(metav1.NewTime(a.now()))
 	if row.PrepareCreate != nil {
 		row.PrepareCreate(obj)
 	} else if row.Status != nil {
@@ -56,8 +58,6 @@ func (a *API) createLocked(ref *client.Ref, obj client.Object) (client.Object, s
 		}
 	}
 	a.mu.uids++
-	obj.SetUID(types.UID(fmt.Sprintf("uid-%d", a.mu.uids)))
-	obj.SetCreationTimestamp(metav1.NewTime(a.now()))
 	obj.SetDeletionTimestamp(nil)
 	detail := diff(nil, obj)
 	a.storeLocked(*ref, obj, nil)

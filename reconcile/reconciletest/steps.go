@@ -160,6 +160,9 @@ func place(pod *corev1.Pod) string {
 func (p *player) setState(pod *corev1.Pod, state string) {
 	ready := corev1.ConditionFalse
 	switch state {
+	case "succeeded":
+		pod.Status.Phase = corev1.PodSucceeded
+		return
 	case "failed":
 		pod.Status.Phase = corev1.PodFailed
 	case "ready":
