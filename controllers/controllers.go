@@ -6,6 +6,7 @@ package controllers
 import (
 	"proa/controllers/daemonset"
 	"proa/controllers/deployment"
+	"proa/controllers/disruption"
 	"proa/controllers/endpoints"
 	"proa/controllers/endpointslice"
 	"proa/controllers/endpointslicemirroring"
@@ -45,6 +46,7 @@ func All(config Config) []reconcile.Controller {
 		statefulset.New(),
 		job.New(),
 		ttlafterfinished.New(),
+		disruption.New(),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

@@ -8,6 +8,7 @@ import (
 	"proa/kinds/coordination"
 	"proa/kinds/core"
 	"proa/kinds/discovery"
+	"proa/kinds/policy"
 	"proa/kinds/rbac"
 	"proa/kinds/scheduling"
 )
@@ -46,6 +47,8 @@ func Builtin() *Table {
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),
+
+		policy.PodDisruptionBudget(),
 
 		rbac.ClusterRoleBinding(),
 		rbac.ClusterRole(),
