@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"proa/controllers/cronjob"
 	"proa/controllers/daemonset"
 	"proa/controllers/deployment"
 	"proa/controllers/disruption"
@@ -45,6 +46,7 @@ func All(config Config) []reconcile.Controller {
 		daemonset.New(),
 		statefulset.New(),
 		job.New(),
+		cronjob.New(),
 		ttlafterfinished.New(),
 		disruption.New(),
 
