@@ -15,6 +15,7 @@ import (
 
 	"proa/apiserver/admit"
 	"proa/apiserver/auth"
+	"proa/apiserver/encode"
 	"proa/client"
 )
 
@@ -119,7 +120,7 @@ func TestLocalScaleAndBind(t *testing.T) {
 // TestConcurrentWriters: patches of one object all take effect, a counter by compare-and-swap loses nothing, generated
 // names and service addresses are unique.
 func TestConcurrentWriters(t *testing.T) {
-	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")},
+	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}, Encode: encode.ToStore,
 		Pick: func(int) int { return 0 }}) // everybody wants the same
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"proa/apiserver/admit"
+	"proa/apiserver/encode"
 )
 
 // TestScripts runs the requests in testdata/requests, each file against a server of its own without admission.
@@ -17,7 +18,7 @@ func TestScripts(t *testing.T) {
 // TestAdmission runs the requests in testdata/admission against servers with all admission steps. Free addresses are
 // taken in order.
 func TestAdmission(t *testing.T) {
-	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")},
+	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}, Encode: encode.ToStore,
 		Pick: func(int) int { return 0 }})
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"proa/controllers/podgc"
 	"proa/controllers/replicaset"
 	"proa/controllers/replicationcontroller"
+	"proa/controllers/resourcequota"
 	"proa/controllers/rootca"
 	"proa/controllers/serviceaccount"
 	"proa/controllers/statefulset"
@@ -49,6 +50,7 @@ func All(config Config) []reconcile.Controller {
 		cronjob.New(),
 		ttlafterfinished.New(),
 		disruption.New(),
+		resourcequota.New(config.Kinds),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

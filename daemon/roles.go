@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"proa/apiserver/admit"
+	"proa/apiserver/encode"
 	"proa/client"
 	"proa/controllers"
 	"proa/reconcile"
@@ -125,6 +126,6 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 // admission lists the steps that every write passes.
 func (c *control) admission() ([]admit.Step, error) {
 	return admit.Steps(admit.Config{
-		ServiceCIDRs: []netip.Prefix{c.cfg.Services}, Restrict: c.access.Restrict, CheckEscalation: c.access.CheckEscalation,
+		ServiceCIDRs: []netip.Prefix{c.cfg.Services}, Encode: encode.ToStore, Restrict: c.access.Restrict, CheckEscalation: c.access.CheckEscalation,
 	})
 }

@@ -25,6 +25,7 @@ func Builtin() *Table {
 		core.Pod(),
 		core.PodTemplate(),
 		core.ReplicationController(),
+		core.ResourceQuota(),
 		core.Secret(),
 		core.ServiceAccount(),
 		core.Service(),

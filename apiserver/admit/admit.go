@@ -40,10 +40,10 @@ type Attributes struct {
 // Is says whether the write is about a resource of this table itself, not a subresource.
 func (a *Attributes) Is(table string) bool { return a.Subresource == "" && a.Resource.Table() == table }
 
-// Claims says whether writes of a resource may claim values, and lose them to another writer.
-func (c *Chain) Claims(r *resource.Resource) bool {
+// Claims says whether writes of a resource in a namespace may claim values, and lose them to another writer.
+func (c *Chain) Claims(r *resource.Resource, snap store.Snapshot, namespace string) bool {
 	for i := range c.steps {
-		if c.steps[i].ClaimsFor != "" && c.steps[i].ClaimsFor == r.Table() {
+		if f := c.steps[i].ClaimsFor; f != nil && f(r.Table(), snap, namespace) {
 			return true
 		}
 	}
@@ -56,8 +56,8 @@ type Step struct {
 	Name     string
 	Admit    func(ctx context.Context, a *Attributes) error // in order, before the kind's own rules
 	Validate func(ctx context.Context, a *Attributes) error // in order, after them; changes nothing
-	// Claim is what must be committed together with the object, of the table ClaimsFor.
-	ClaimsFor string
+	// Claim is what must be committed together with the object, where ClaimsFor.
+	ClaimsFor func(table string, snap store.Snapshot, namespace string) bool
 	Claim     func(ctx context.Context, a *Attributes) ([]store.Op, error) // after validation; changes nothing
 }
 

@@ -23,6 +23,9 @@ type Config struct {
 	// Pick draws a number below n. Optional: at random. For tests.
 	Pick func(n int) int
 
+	// Encode is the form in which an object is stored. Required.
+	Encode func(resource.Object) ([]byte, error)
+
 	// Restrict and CheckEscalation are what package auth says about a write that needs to see objects. Optional.
 	Restrict, CheckEscalation func(ctx context.Context, w auth.Write) error
 }
@@ -32,7 +35,7 @@ func Steps(c Config) ([]Step, error) {
 	if len(c.ServiceCIDRs) == 0 || len(c.ServiceCIDRs) > 2 {
 		return nil, errors.New("list admission steps: ServiceCIDRs must be one range per address family")
 	}
-	addresses := newAddresses(c)
+	addresses, quotas := newAddresses(c), &quotas{encode: c.Encode}
 	return []Step{
 		{Name: "NamespaceLifecycle", Admit: namespaceLifecycle},
 		{Name: "LimitRanger", Admit: defaultLimits, Validate: checkLimits},
@@ -41,8 +44,9 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "Priority", Admit: podPriority, Validate: oneDefaultPriority},
 		{Name: "DefaultTolerationSeconds", Admit: defaultTolerations},
 		{Name: "DenyServiceExternalIPs", Validate: denyExternalIPs(c.ExternalIPs)},
-		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: "services", Claim: addresses.claim},
+		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: addresses.claimsFor, Claim: addresses.claim},
 		{Name: "PrivilegeEscalation", Validate: writes(c.CheckEscalation)},
+		{Name: "ResourceQuota", Validate: quotas.check, ClaimsFor: quotas.claimsFor, Claim: quotas.claim}, // last: nothing refused is charged
 	}, nil
 }
 

@@ -34,7 +34,7 @@ func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts
 	for try := 1; ; try++ {
 		again := obj
 		generated := obj.GetGenerateName() != "" && obj.GetName() == ""
-		if generated && try < generateTries || v.Admission.Claims(q.Version.Resource) {
+		if generated && try < generateTries || v.Admission.Claims(q.Version.Resource, v.Store.Snapshot(), q.Namespace) {
 			again = copyOf(obj) // another name, or another value for a claim, may be needed
 		}
 		result, err := v.createOnce(ctx, q, obj, opts)
