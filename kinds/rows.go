@@ -8,6 +8,7 @@ import (
 	"proa/kinds/coordination"
 	"proa/kinds/core"
 	"proa/kinds/discovery"
+	"proa/kinds/node"
 	"proa/kinds/policy"
 	"proa/kinds/rbac"
 	"proa/kinds/scheduling"
@@ -49,6 +50,7 @@ func Builtin() *Table {
 		coordination.Lease(),
 		discovery.EndpointSlice(),
 
+		node.RuntimeClass(),
 		policy.PodDisruptionBudget(),
 
 		rbac.ClusterRoleBinding(),

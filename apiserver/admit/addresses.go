@@ -71,7 +71,9 @@ func (s *addresses) fill(_ context.Context, a *Attributes) error {
 	return s.fillNodePorts(a, service, old)
 }
 
-func (s *addresses) claimsFor(table string, _ store.Snapshot, _ string) bool { return table == "services" }
+func (s *addresses) claimsFor(table string, _ store.Snapshot, _ string) bool {
+	return table == "services"
+}
 
 // claim makes the commit of a service hold what the service holds.
 func (s *addresses) claim(_ context.Context, a *Attributes) ([]store.Op, error) {

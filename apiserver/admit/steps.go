@@ -42,6 +42,7 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "ServiceAccount", Admit: serviceAccount, Validate: checkServiceAccount},
 		{Name: "NodeRestriction", Validate: writes(c.Restrict)},
 		{Name: "Priority", Admit: podPriority, Validate: oneDefaultPriority},
+		{Name: "RuntimeClass", Admit: runtimeClass, Validate: checkOverhead},
 		{Name: "DefaultTolerationSeconds", Admit: defaultTolerations},
 		{Name: "DenyServiceExternalIPs", Validate: denyExternalIPs(c.ExternalIPs)},
 		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: addresses.claimsFor, Claim: addresses.claim},

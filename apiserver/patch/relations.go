@@ -6,6 +6,7 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -48,6 +49,7 @@ var relations = map[fieldName][]string{
 	fieldOf[batchv1.JobStatus]("Conditions"):              nil,
 	fieldOf[batchv1.UncountedTerminatedPods]("Succeeded"): {itself},
 	fieldOf[batchv1.UncountedTerminatedPods]("Failed"):    {itself},
+	fieldOf[nodev1.Scheduling]("NodeSelector"):            nil,
 	fieldOf[corev1.Container]("Ports"):                    {"containerPort", `protocol="TCP"`},
 	fieldOf[corev1.EphemeralContainerCommon]("Ports"):     {"containerPort", `protocol="TCP"`},
 	fieldOf[corev1.PodSpec]("ImagePullSecrets"):           {`name=""`},

@@ -13,6 +13,13 @@ import (
 	"proa/kinds/meta"
 )
 
+// ValidateOverhead checks what a runtime class says that its pods need beside their containers.
+func ValidateOverhead(overhead corev1.ResourceList, path *field.Path) field.ErrorList {
+	c := newChecker(&corev1.PodSpec{})
+	c.checkResources(path, &corev1.ResourceRequirements{Limits: overhead}, meta.ContainerResourceName)
+	return c.errs
+}
+
 // checkResources holds the rules for what a container, or a pod, requests and is limited to. Resources are looked at in
 // the order of their names, so that errors come out the same each time.
 func (c *checker) checkResources(path *field.Path, r *corev1.ResourceRequirements, checkName func(*field.Path, corev1.ResourceName) field.ErrorList) {

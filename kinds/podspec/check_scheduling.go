@@ -14,6 +14,13 @@ import (
 	"proa/kinds/meta"
 )
 
+// ValidateTolerations checks tolerations that pods will be given.
+func ValidateTolerations(tolerations []corev1.Toleration, path *field.Path) field.ErrorList {
+	c := newChecker(&corev1.PodSpec{})
+	c.checkTolerations(path, tolerations)
+	return c.errs
+}
+
 func (c *checker) checkTolerations(path *field.Path, tolerations []corev1.Toleration) {
 	for i, t := range tolerations {
 		at := path.Index(i)
