@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"proa/kinds"
 	"proa/kinds/podspec"
+	"proa/ops/join"
 )
 
 // statusTimeout bounds how long Status waits for an API that does not answer.
@@ -29,6 +31,9 @@ func Status(ctx context.Context, cfg *Config, out io.Writer) error {
 		return err
 	}
 	pid := Running(cfg.RunDir)
+	if node, setting, ok := join.Member(filepath.Join(cfg.DataDir, "node")); ok {
+		return agentStatus(cfg, pid, node, setting, out)
+	}
 	if pid == 0 {
 		if _, err := os.Stat(cfg.DataDir); err != nil {
 			fmt.Fprintf(out, "no cluster in %s. Start one with: proa up --detach\n", cfg.DataDir)
@@ -64,6 +69,25 @@ func Status(ctx context.Context, cfg *Config, out io.Writer) error {
 	for _, line := range advice {
 		fmt.Fprintln(out, "  "+line)
 	}
+	return nil
+}
+
+// agentStatus is all that a node knows by itself: its identity may not list the cluster's pods.
+func agentStatus(cfg *Config, pid int, node string, setting join.NodeSetting, out io.Writer) error {
+	if pid == 0 {
+		fmt.Fprintf(out, "node %s does not run. Start it with: proa agent --server URL\n", node)
+		return nil
+	}
+	fmt.Fprintf(out, "process   %d, data in %s\n", pid, cfg.DataDir)
+	fmt.Fprintf(out, "node      %s, address %s, pods %s\n", node, setting.Address, setting.PodRange)
+	r, err := bundledRuntime(cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(r.Socket()); err == nil {
+		fmt.Fprintln(out, "runtime   containerd at", r.Socket())
+	}
+	fmt.Fprintln(out, "the cluster is served elsewhere: proa status there shows it")
 	return nil
 }
 

@@ -163,3 +163,12 @@ func (f files) write(i *identity, client, serving *ecdsa.PrivateKey, answer *Ans
 	}
 	return nil
 }
+
+// Member says as which node a directory of keys has joined a cluster; false if it has not.
+func Member(dir string) (node string, setting NodeSetting, ok bool) {
+	i, err := (files{dir}).read()
+	if err != nil {
+		return "", NodeSetting{}, false
+	}
+	return i.settings.Node, i.settings.NodeSetting, true
+}
