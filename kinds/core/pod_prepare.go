@@ -2,7 +2,6 @@ package core
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"proa/kinds/podspec"
@@ -112,7 +111,7 @@ func keepPodMeta(pod, old *corev1.Pod) {
 
 func countPodGeneration(pod, old *corev1.Pod) {
 	pod.Generation = old.Generation
-	if !equality.Semantic.DeepEqual(pod.Spec, old.Spec) {
+	if !podspec.SameSpec(&pod.Spec, &old.Spec) {
 		pod.Generation++
 	}
 }
