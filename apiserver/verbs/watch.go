@@ -129,16 +129,10 @@ func (s *watch) state(snap store.Snapshot) error {
 	return nil
 }
 
-// watchPace is the least time between two packets of a watch. An event that comes alone is sent at once; under load, events
-// that come close together share a packet, whose price is most of what an event costs. The clock is the real one: nothing that anyone
-// can see but the load depends on it.
-const watchPace = 2 * time.Millisecond
-
 func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, from store.Revision) error {
 	ticker := v.Clock.NewTicker(bookmarkPeriod)
 	defer ticker.Stop()
 	last := from
-	var flushed time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -158,13 +152,6 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 			}
 			continue
 		}
-		if rest := watchPace - time.Since(flushed); rest > 0 {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(rest):
-			}
-		}
 		events, err := watcher.Next(ctx)
 		if err != nil {
 			return s.expired(err, last, v.Store.Compacted())
@@ -175,7 +162,6 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 			}
 		}
 		s.stream.Flush()
-		flushed = time.Now()
 	}
 }
 
