@@ -97,6 +97,7 @@ func TestWatchStates(t *testing.T) {
 	streamed := p.watch(t, "/api/v1/configmaps?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true", "application/json")
 	streamed.expect("ADDED ConfigMap a 1", "ADDED ConfigMap b 2", "BOOKMARK ConfigMap  2 initial-events-end")
 	none := p.watch(t, "/api/v1/configmaps?watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan", "application/json")
+	p.following(4) // nothing else shows from when on the last one follows
 	namespaced := p.watch(t, "/api/v1/watch/namespaces/one/configmaps", "application/json")
 	namespaced.expect("ADDED ConfigMap a 1")
 	selected := p.watch(t, "/api/v1/configmaps?watch=1&labelSelector=app%3Dx", "application/json")
@@ -124,6 +125,14 @@ func TestWatchStates(t *testing.T) {
 	partial.expect("DELETED PartialObjectMetadata b 5")
 }
 
+// following waits until as many watches follow changes: each waits for its end from the start, and for its bookmarks
+// once it follows.
+func (p *place) following(watches int) {
+	for p.clock.Waiters() < 2*watches {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestWatchBookmarkNeverAhead(t *testing.T) {
 	p := newPlace(t)
 	p.create(t, "one", "a", "x")
@@ -133,9 +142,7 @@ func TestWatchBookmarkNeverAhead(t *testing.T) {
 			t.Fatal(p.show(resp, false))
 		}
 	}
-	for !p.clock.HasWaiters() {
-		time.Sleep(time.Millisecond) // until the stream has its ticker
-	}
+	p.following(1)
 	p.clock.Step(time.Minute)
 	w.expect("BOOKMARK ConfigMap  4")
 }
@@ -145,9 +152,7 @@ func TestWatchEnds(t *testing.T) {
 	p.create(t, "one", "a", "x")
 	timed := p.watch(t, "/api/v1/configmaps?watch=1&timeoutSeconds=10", "application/json")
 	timed.expect("ADDED ConfigMap a 1")
-	for p.clock.Waiters() < 2 { // its end, its bookmarks
-		time.Sleep(time.Millisecond)
-	}
+	p.following(1)
 	p.clock.Step(10 * time.Second)
 	timed.expect("end")
 
