@@ -87,11 +87,12 @@ func (m *Machine) adopt() {
 	}
 }
 
-// lifeOf returns the notes on this incarnation, new ones when the container is new.
+// lifeOf returns the notes on this incarnation, new ones when the container is new. A new one has the resources that were
+// asked for when its start began: the runtime may show it running before it answers the start.
 func (m *Machine) lifeOf(c *Container) *life {
 	l := &m.mem(c.Name).life
 	if l.id != c.ID {
-		*l = life{id: c.ID}
+		*l = life{id: c.ID, resources: m.mem(c.Name).asked}
 	}
 	return l
 }

@@ -31,8 +31,8 @@ func (m *Machine) containerStatus(c *v1.Container, last *v1.ContainerStatus, ini
 		s.RestartCount = int32(newest.Attempt)
 		s.ContainerID, s.Image, s.ImageID = containerURI(newest.ID), newest.Image, newest.ImageID
 		s.Resources, s.AllocatedResources = c.Resources.DeepCopy(), c.Resources.DeepCopy().Requests
-		if l := m.mem(c.Name).life; l.id == newest.ID && l.resources != nil {
-			s.Resources = l.resources.DeepCopy()
+		if set := m.lifeOf(newest).resources; set != nil {
+			s.Resources = set.DeepCopy()
 		}
 		s.User, s.StopSignal = newest.User, newest.StopSignal
 		s.State = m.stateOf(newest)

@@ -123,9 +123,6 @@ func (m *Machine) startDone(e Done) {
 	if e.Err == nil {
 		mem.failure = nil
 		mem.create.reset()
-		if e.Container != nil {
-			m.lifeOf(e.Container).resources = mem.asked
-		}
 		return
 	}
 	f := asFailure(e.Err, CreateContainerFailure)

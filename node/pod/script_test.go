@@ -358,6 +358,9 @@ func describe(c *v1.ContainerStatus) string {
 	} else if c.Started != nil && *c.Started {
 		b.WriteString(", started")
 	}
+	if c.Resources != nil && len(c.Resources.Requests) > 0 {
+		fmt.Fprintf(&b, ", cpu %s", c.Resources.Requests.Cpu())
+	}
 	if c.RestartCount > 0 {
 		fmt.Fprintf(&b, ", restarts %d", c.RestartCount)
 	}
