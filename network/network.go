@@ -17,6 +17,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"proa/client"
+	"proa/network/follow"
 	"proa/network/proxy"
 	"proa/network/ruleset"
 )
@@ -41,7 +42,6 @@ type Config struct {
 // Sync keeps the packet rules in step with the API.
 type Sync struct {
 	cfg   Config
-	dirty chan struct{} // holds one token when something changed
 	ready chan struct{} // closed after the first rules are in force
 }
 
@@ -51,48 +51,27 @@ const (
 	podsTable     = "pods"
 )
 
-// retryAfter is the pause before rules that the kernel refused, or watches that broke, are tried again.
-const retryAfter = time.Second
-
 // New starts nothing.
-func New(cfg Config) *Sync {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
-	if cfg.After == nil {
-		cfg.After = time.After
-	}
-	return &Sync{cfg: cfg, dirty: make(chan struct{}, 1), ready: make(chan struct{})}
-}
+func New(cfg Config) *Sync { return &Sync{cfg: cfg, ready: make(chan struct{})} }
 
 // Ready is closed once the first rules are in force.
 func (s *Sync) Ready() <-chan struct{} { return s.ready }
 
 // Run works until ctx ends.
 func (s *Sync) Run(ctx context.Context) error {
-	var watches sync.WaitGroup
-	defer watches.Wait()
-	for table, matters := range map[string]func(client.Event) bool{servicesTable: always, slicesTable: always, podsTable: hasHostPorts} {
-		watches.Go(func() { s.follow(ctx, table, matters) })
-	}
-	s.mark()
 	var once sync.Once
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.dirty:
-		}
-		if err := s.cfg.Rules.Apply(s.rules()); err != nil {
-			s.cfg.Log.Error("packet rules could not be applied", "err", err)
-			if !s.pause(ctx) {
-				return nil
+	follow.New(follow.Config{
+		Client: s.cfg.Client, Log: s.cfg.Log, After: s.cfg.After,
+		Tables: map[string]func(client.Event) bool{servicesTable: follow.Always, slicesTable: follow.Always, podsTable: hasHostPorts},
+		Do: func() error {
+			if err := s.cfg.Rules.Apply(s.rules()); err != nil {
+				return fmt.Errorf("packet rules: %w", err)
 			}
-			s.mark()
-			continue
-		}
-		once.Do(func() { close(s.ready) })
-	}
+			once.Do(func() { close(s.ready) })
+			return nil
+		},
+	}).Run(ctx)
+	return nil
 }
 
 // rules computes what the kernel should do by the newest view.
@@ -107,60 +86,6 @@ func (s *Sync) rules() *ruleset.Ruleset {
 	rules.Behind = s.cfg.Behind
 	return rules
 }
-
-// follow marks the rules dirty at each change of a table that matters, for as long as ctx lasts.
-func (s *Sync) follow(ctx context.Context, table string, matters func(client.Event) bool) {
-	for ctx.Err() == nil {
-		err := s.followOnce(ctx, table, matters)
-		if ctx.Err() != nil {
-			return
-		}
-		s.cfg.Log.Warn("watch broke", "table", table, "err", err)
-		if !s.pause(ctx) {
-			return
-		}
-	}
-}
-
-// followOnce follows until the watch breaks, and says why it did.
-func (s *Sync) followOnce(ctx context.Context, table string, matters func(client.Event) bool) error {
-	w, err := s.cfg.Client.Watch(table, s.cfg.Client.View())
-	if err != nil {
-		return fmt.Errorf("watch %s: %w", table, err)
-	}
-	s.mark() // what changed before the watch began
-	for {
-		events, err := w.Next(ctx)
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			if matters(e) {
-				s.mark()
-				break
-			}
-		}
-	}
-}
-
-func (s *Sync) mark() {
-	select {
-	case s.dirty <- struct{}{}:
-	default: // it is marked already
-	}
-}
-
-// pause waits before a retry; it returns false when ctx ends.
-func (s *Sync) pause(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-s.cfg.After(retryAfter):
-		return true
-	}
-}
-
-func always(client.Event) bool { return true }
 
 // hasHostPorts tells the few pods apart that the rules depend on.
 func hasHostPorts(e client.Event) bool {

@@ -2,6 +2,7 @@ package admit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -61,7 +62,7 @@ func runtimeClass(_ context.Context, a *Attributes) error {
 	return nil
 }
 
-var errOverhead = fmt.Errorf("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+var errOverhead = errors.New("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
 
 func has(tolerations []corev1.Toleration, t corev1.Toleration) bool {
 	for i := range tolerations {
@@ -87,7 +88,7 @@ func checkOverhead(_ context.Context, a *Attributes) error {
 			return forbidden(a, errOverhead)
 		}
 	case pod.Spec.Overhead != nil:
-		return forbidden(a, fmt.Errorf("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"))
+		return forbidden(a, errors.New("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"))
 	}
 	return nil
 }

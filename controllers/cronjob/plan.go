@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/batch"
 )
@@ -39,7 +40,7 @@ func decide(cron *batchv1.CronJob, jobs []*batchv1.Job, now time.Time) plan {
 	w.status = *cron.Status.DeepCopy()
 	w.watch()
 	w.forget()
-	if cron.DeletionTimestamp == nil && !valueOf(cron.Spec.Suspend, false) {
+	if cron.DeletionTimestamp == nil && !ptr.Deref(cron.Spec.Suspend, false) {
 		w.schedule()
 	}
 	return w.plan
@@ -123,7 +124,7 @@ func started(job *batchv1.Job) time.Time {
 // schedule starts a job if one is due.
 func (w *work) schedule() {
 	spec := &w.cron.Spec
-	schedule, err := batch.ParseSchedule(spec.Schedule, valueOf(spec.TimeZone, ""))
+	schedule, err := batch.ParseSchedule(spec.Schedule, ptr.Deref(spec.TimeZone, ""))
 	if err != nil {
 		w.say(corev1.EventTypeWarning, "UnparseableSchedule", "unparseable schedule: %q : %s", spec.Schedule, err)
 		return
@@ -221,7 +222,7 @@ func (w *work) job(due time.Time) *batchv1.Job {
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	if zone, err := time.LoadLocation(valueOf(w.cron.Spec.TimeZone, "")); err == nil {
+	if zone, err := time.LoadLocation(ptr.Deref(w.cron.Spec.TimeZone, "")); err == nil {
 		due = due.In(zone)
 	}
 	annotations[batchv1.CronJobScheduledTimestampAnnotation] = due.Format(time.RFC3339)
@@ -237,11 +238,4 @@ func (w *work) job(due time.Time) *batchv1.Job {
 func refOf(job *batchv1.Job) corev1.ObjectReference {
 	return corev1.ObjectReference{Kind: "Job", APIVersion: batchv1.SchemeGroupVersion.String(), Namespace: job.Namespace, Name: job.Name,
 		UID: job.UID, ResourceVersion: job.ResourceVersion}
-}
-
-func valueOf[T any](value *T, otherwise T) T {
-	if value == nil {
-		return otherwise
-	}
-	return *value
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"proa/client"
 	"proa/reconcile/podstate"
@@ -166,28 +167,21 @@ func (a *account) wanted(ref *metav1.OwnerReference) (types.UID, int32, bool) {
 			if !ok || d.UID != above.UID {
 				return "", 0, false
 			}
-			return d.UID, valueOf(d.Spec.Replicas), true
+			return d.UID, ptr.Deref(d.Spec.Replicas, 0), true
 		}
-		return set.UID, valueOf(set.Spec.Replicas), true
+		return set.UID, ptr.Deref(set.Spec.Replicas, 0), true
 	case "StatefulSet":
 		set, ok := client.Get[*appsv1.StatefulSet](a.view, "statefulsets.apps", namespace, ref.Name)
 		if !ok || set.UID != ref.UID {
 			return "", 0, false
 		}
-		return set.UID, valueOf(set.Spec.Replicas), true
+		return set.UID, ptr.Deref(set.Spec.Replicas, 0), true
 	case "ReplicationController":
 		rc, ok := client.Get[*corev1.ReplicationController](a.view, "replicationcontrollers", namespace, ref.Name)
 		if !ok || rc.UID != ref.UID {
 			return "", 0, false
 		}
-		return rc.UID, valueOf(rc.Spec.Replicas), true
+		return rc.UID, ptr.Deref(rc.Spec.Replicas, 0), true
 	}
 	return "", 0, false
-}
-
-func valueOf(replicas *int32) int32 {
-	if replicas == nil {
-		return 1
-	}
-	return *replicas
 }

@@ -6,6 +6,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/batch"
 	"proa/reconcile/podstate"
@@ -22,7 +23,7 @@ type pods struct {
 
 func sort(job *batchv1.Job, all []*corev1.Pod) pods {
 	p := pods{byUID: make(map[types.UID]*corev1.Pod, len(all))}
-	replaceFailedOnly := valueOf(job.Spec.PodReplacementPolicy, batchv1.TerminatingOrFailed) == batchv1.Failed
+	replaceFailedOnly := ptr.Deref(job.Spec.PodReplacementPolicy, batchv1.TerminatingOrFailed) == batchv1.Failed
 	for _, pod := range all {
 		p.byUID[pod.UID] = pod
 		switch {
@@ -47,7 +48,7 @@ func (w *work) count() {
 	w.countSeen()
 	indexed := batch.Indexed(w.spec)
 	if indexed {
-		w.done = indexesIn(w.status.CompletedIndexes, int(valueOf(w.spec.Completions, 0)))
+		w.done = indexesIn(w.status.CompletedIndexes, int(ptr.Deref(w.spec.Completions, 0)))
 	}
 	uncounted := w.status.UncountedTerminatedPods
 	left := mostAtOnce - len(uncounted.Succeeded) - len(uncounted.Failed)
@@ -56,7 +57,7 @@ func (w *work) count() {
 		case !tracked(pod) || left <= 0:
 			continue
 		case indexed:
-			if index, ok := indexOf(pod); ok && index < int(valueOf(w.spec.Completions, 0)) {
+			if index, ok := indexOf(pod); ok && index < int(ptr.Deref(w.spec.Completions, 0)) {
 				w.done.add(index)
 			}
 		case !slices.Contains(uncounted.Succeeded, pod.UID):

@@ -8,6 +8,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/batch"
 )
@@ -72,7 +73,7 @@ func (w *work) loseIndexes() {
 	if !w.limitPerIndex() {
 		return
 	}
-	w.lost = indexesIn(valueOf(w.status.FailedIndexes, ""), int(valueOf(w.spec.Completions, 0)))
+	w.lost = indexesIn(ptr.Deref(w.status.FailedIndexes, ""), int(ptr.Deref(w.spec.Completions, 0)))
 	for _, pod := range w.pods.failed {
 		index, ok := indexOf(pod)
 		if !ok || w.done[index] || !tracked(pod) {
@@ -125,7 +126,7 @@ func (w *work) successRule() (number int, met bool) {
 		named := len(w.done)
 		want := named + 1
 		if rule.SucceededIndexes != nil {
-			set := indexesIn(*rule.SucceededIndexes, int(valueOf(w.spec.Completions, 0)))
+			set := indexesIn(*rule.SucceededIndexes, int(ptr.Deref(w.spec.Completions, 0)))
 			want, named = len(set), 0
 			for n := range set {
 				if w.done[n] {
@@ -133,7 +134,7 @@ func (w *work) successRule() (number int, met bool) {
 				}
 			}
 		}
-		if named >= int(valueOf(rule.SucceededCount, int32(want))) {
+		if named >= int(ptr.Deref(rule.SucceededCount, int32(want))) {
 			return i, true
 		}
 	}
@@ -151,11 +152,11 @@ func (w *work) pendingIndexes(n int) []int {
 		}
 	}
 	mark(w.pods.active)
-	if valueOf(w.spec.PodReplacementPolicy, batchv1.TerminatingOrFailed) == batchv1.Failed {
+	if ptr.Deref(w.spec.PodReplacementPolicy, batchv1.TerminatingOrFailed) == batchv1.Failed {
 		mark(w.pods.terminating)
 	}
 	var pending []int
-	for index := 0; index < int(valueOf(w.spec.Completions, 0)) && len(pending) < n; index++ {
+	for index := 0; index < int(ptr.Deref(w.spec.Completions, 0)) && len(pending) < n; index++ {
 		if busy[index] || w.done[index] || w.lost[index] || w.waits(index) {
 			continue
 		}

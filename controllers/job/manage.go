@@ -9,6 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/batch"
 	"proa/reconcile/podcontrol"
@@ -53,7 +54,7 @@ func (w *work) manage() {
 		return
 	}
 	missing := want - len(w.pods.active)
-	if valueOf(w.spec.PodReplacementPolicy, batchv1.TerminatingOrFailed) == batchv1.Failed {
+	if ptr.Deref(w.spec.PodReplacementPolicy, batchv1.TerminatingOrFailed) == batchv1.Failed {
 		missing -= len(w.pods.terminating)
 	}
 	if missing <= 0 {
@@ -79,7 +80,7 @@ func (w *work) manage() {
 
 // wanted is how many pods should be active.
 func (w *work) wanted() int {
-	parallelism := int(valueOf(w.spec.Parallelism, 1))
+	parallelism := int(ptr.Deref(w.spec.Parallelism, 1))
 	if w.spec.Completions == nil {
 		if w.succeeded > 0 { // one was enough, and the others may come to their end
 			return min(parallelism, len(w.pods.active))
@@ -101,7 +102,7 @@ func (w *work) surplus(n int) []*corev1.Pod {
 		seen := indexes{}
 		for _, pod := range slices.Backward(pods) { // of two for one index, the one that has come further stays
 			index, ok := indexOf(pod)
-			if !ok || index >= int(valueOf(w.spec.Completions, 0)) || seen[index] || w.done[index] || w.lost[index] {
+			if !ok || index >= int(ptr.Deref(w.spec.Completions, 0)) || seen[index] || w.done[index] || w.lost[index] {
 				needless = append(needless, pod)
 				continue
 			}

@@ -7,6 +7,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/batch"
 	"proa/reconcile/podstate"
@@ -69,7 +70,7 @@ func decide(job *batchv1.Job, all []*corev1.Pod, now time.Time) plan {
 	return w.plan
 }
 
-func (w *work) suspended() bool { return valueOf(w.spec.Suspend, false) }
+func (w *work) suspended() bool { return ptr.Deref(w.spec.Suspend, false) }
 
 // start notes when the job was first worked on.
 func (w *work) start() {
@@ -109,7 +110,7 @@ func (w *work) judge() {
 		w.fail(batchv1.JobReasonPodFailurePolicy, message)
 		return
 	}
-	if w.failed > int(valueOf(w.spec.BackoffLimit, 6)) || w.restartedTooOften() {
+	if w.failed > int(ptr.Deref(w.spec.BackoffLimit, 6)) || w.restartedTooOften() {
 		w.fail(batchv1.JobReasonBackoffLimitExceeded, "Job has reached the specified backoff limit")
 		return
 	}
@@ -138,7 +139,7 @@ func (w *work) judgeIndexes() {
 		w.succeed(batchv1.JobReasonSuccessPolicy, fmt.Sprintf("Matched rules at index %d", rule))
 		return
 	}
-	if len(w.lost) > 0 && len(w.lost)+len(w.done) >= int(valueOf(w.spec.Completions, 0)) {
+	if len(w.lost) > 0 && len(w.lost)+len(w.done) >= int(ptr.Deref(w.spec.Completions, 0)) {
 		w.fail(batchv1.JobReasonFailedIndexes, "Job has failed indexes")
 	}
 }
@@ -187,13 +188,6 @@ func (w *work) restartedTooOften() bool {
 			}
 		}
 	}
-	limit := int(valueOf(w.spec.BackoffLimit, 6))
+	limit := int(ptr.Deref(w.spec.BackoffLimit, 6))
 	return limit == 0 && restarts > 0 || limit > 0 && restarts >= limit
-}
-
-func valueOf[T any](value *T, otherwise T) T {
-	if value == nil {
-		return otherwise
-	}
-	return *value
 }

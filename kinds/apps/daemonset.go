@@ -100,15 +100,12 @@ func prepareDaemonSetCreate(d *appsv1.DaemonSet) {
 func prepareDaemonSetUpdate(d, old *appsv1.DaemonSet) {
 	d.Status = *old.Status.DeepCopy()
 	podspec.DropDisabled(&d.Spec.Template.Spec)
-	d.Generation = old.Generation
 	generation := readTemplateGeneration(old)
 	if !equality.Semantic.DeepEqual(d.Spec.Template, old.Spec.Template) {
 		generation++
 	}
 	writeTemplateGeneration(d, generation)
-	if !equality.Semantic.DeepEqual(d.Spec, old.Spec) {
-		d.Generation++
-	}
+	meta.CountGeneration(d, old, !equality.Semantic.DeepEqual(d.Spec, old.Spec))
 }
 
 func prepareDaemonSetStatus(d, old *appsv1.DaemonSet) {

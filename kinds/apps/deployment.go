@@ -101,10 +101,7 @@ func prepareDeploymentCreate(d *appsv1.Deployment) {
 func prepareDeploymentUpdate(d, old *appsv1.Deployment) {
 	d.Status = *old.Status.DeepCopy()
 	podspec.DropDisabled(&d.Spec.Template.Spec)
-	d.Generation = old.Generation
-	if !equality.Semantic.DeepEqual(d.Spec, old.Spec) || !equality.Semantic.DeepEqual(d.Annotations, old.Annotations) {
-		d.Generation++
-	}
+	meta.CountGeneration(d, old, !equality.Semantic.DeepEqual(d.Spec, old.Spec) || !equality.Semantic.DeepEqual(d.Annotations, old.Annotations))
 }
 
 func prepareDeploymentStatus(d, old *appsv1.Deployment) {

@@ -82,10 +82,7 @@ func prepareReplicaSetCreate(rs *appsv1.ReplicaSet) {
 func prepareReplicaSetUpdate(rs, old *appsv1.ReplicaSet) {
 	rs.Status = *old.Status.DeepCopy()
 	podspec.DropDisabled(&rs.Spec.Template.Spec)
-	rs.Generation = old.Generation
-	if !equality.Semantic.DeepEqual(rs.Spec, old.Spec) {
-		rs.Generation++
-	}
+	meta.CountGeneration(rs, old, !equality.Semantic.DeepEqual(rs.Spec, old.Spec))
 }
 
 func prepareReplicaSetStatus(rs, old *appsv1.ReplicaSet) {

@@ -102,10 +102,7 @@ func prepareStatefulSetCreate(s *appsv1.StatefulSet) {
 func prepareStatefulSetUpdate(s, old *appsv1.StatefulSet) {
 	s.Status = *old.Status.DeepCopy()
 	podspec.DropDisabled(&s.Spec.Template.Spec)
-	s.Generation = old.Generation
-	if !equality.Semantic.DeepEqual(s.Spec, old.Spec) {
-		s.Generation++
-	}
+	meta.CountGeneration(s, old, !equality.Semantic.DeepEqual(s.Spec, old.Spec))
 }
 
 func prepareStatefulSetStatus(s, old *appsv1.StatefulSet) {

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/meta"
 	"proa/kinds/podspec"
@@ -51,7 +52,7 @@ func jobState(job *batchv1.Job) string {
 }
 
 func completions(job *batchv1.Job) string {
-	switch parallelism := valueOf(job.Spec.Parallelism, 0); {
+	switch parallelism := ptr.Deref(job.Spec.Parallelism, 0); {
 	case job.Spec.Completions != nil:
 		return fmt.Sprintf("%d/%d", job.Status.Succeeded, *job.Spec.Completions)
 	case parallelism > 1:
@@ -99,6 +100,6 @@ func cronJobRow(c *batchv1.CronJob) []any {
 	if c.Spec.Suspend != nil {
 		suspend = map[bool]string{true: "True", false: "False"}[*c.Spec.Suspend]
 	}
-	return []any{c.Name, c.Spec.Schedule, valueOf(c.Spec.TimeZone, "<none>"), suspend, int64(len(c.Status.Active)), last,
+	return []any{c.Name, c.Spec.Schedule, ptr.Deref(c.Spec.TimeZone, "<none>"), suspend, int64(len(c.Status.Active)), last,
 		meta.Since(c.CreationTimestamp), names, images, metav1.FormatLabelSelector(c.Spec.JobTemplate.Spec.Selector)}
 }

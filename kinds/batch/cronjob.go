@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/meta"
 	"proa/kinds/podspec"
@@ -62,10 +63,7 @@ func prepareCronJobCreate(c *batchv1.CronJob) {
 func prepareCronJobUpdate(c, old *batchv1.CronJob) {
 	c.Status = *old.Status.DeepCopy()
 	podspec.DropDisabled(&c.Spec.JobTemplate.Spec.Template.Spec)
-	c.Generation = old.Generation
-	if !equality.Semantic.DeepEqual(c.Spec, old.Spec) {
-		c.Generation++
-	}
+	meta.CountGeneration(c, old, !equality.Semantic.DeepEqual(c.Spec, old.Spec))
 }
 
 // mostCronJobName leaves room for the 11 letters that a job's name has more.
@@ -104,7 +102,7 @@ func validateCronJobSpec(spec, old *batchv1.CronJobSpec) field.ErrorList {
 	if job.Selector != nil {
 		errs = append(errs, field.Invalid(at.Child("selector"), job.Selector, "`selector` will be auto-generated"))
 	}
-	if valueOf(job.ManualSelector, false) {
+	if ptr.Deref(job.ManualSelector, false) {
 		errs = append(errs, field.NotSupported(at.Child("manualSelector"), job.ManualSelector, []string{"nil", "false"}))
 	}
 	return append(errs, meta.NotNegatives(path, meta.Optional("successfulJobsHistoryLimit", spec.SuccessfulJobsHistoryLimit),

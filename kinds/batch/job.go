@@ -13,7 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
+	"proa/kinds/meta"
 	"proa/kinds/podspec"
 	"proa/kinds/resource"
 )
@@ -99,23 +101,16 @@ func defaultTo[T any](value **T, to T) {
 	}
 }
 
-func valueOf[T any](value *T, otherwise T) T {
-	if value == nil {
-		return otherwise
-	}
-	return *value
-}
-
 // Indexed says whether each completion of the job has a number.
 func Indexed(spec *batchv1.JobSpec) bool {
-	return valueOf(spec.CompletionMode, batchv1.NonIndexedCompletion) == batchv1.IndexedCompletion
+	return ptr.Deref(spec.CompletionMode, batchv1.NonIndexedCompletion) == batchv1.IndexedCompletion
 }
 
 func prepareJobCreate(job *batchv1.Job) {
 	job.Generation = 1
 	job.Status = batchv1.JobStatus{}
 	podspec.DropDisabled(&job.Spec.Template.Spec)
-	if !valueOf(job.Spec.ManualSelector, false) {
+	if !ptr.Deref(job.Spec.ManualSelector, false) {
 		selectOwnPods(job)
 	}
 }
@@ -156,10 +151,7 @@ func ownLabels(job *batchv1.Job) map[string]string {
 func prepareJobUpdate(job, old *batchv1.Job) {
 	job.Status = *old.Status.DeepCopy()
 	podspec.DropDisabled(&job.Spec.Template.Spec)
-	job.Generation = old.Generation
-	if !equality.Semantic.DeepEqual(job.Spec, old.Spec) {
-		job.Generation++
-	}
+	meta.CountGeneration(job, old, !equality.Semantic.DeepEqual(job.Spec, old.Spec))
 }
 
 func prepareJobStatus(job, old *batchv1.Job) {
@@ -188,7 +180,7 @@ func jobWarnings(obj, old resource.Object) []string {
 
 func jobSpecWarnings(spec *batchv1.JobSpec, path *field.Path) []string {
 	var list []string
-	if Indexed(spec) && valueOf(spec.Completions, 0) > manyCompletions && valueOf(spec.Parallelism, 0) > muchParallelism {
+	if Indexed(spec) && ptr.Deref(spec.Completions, 0) > manyCompletions && ptr.Deref(spec.Parallelism, 0) > muchParallelism {
 		list = append(list, fmt.Sprintf("%s: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, "+
 			"Kubernetes might not be able to track completedIndexes when a big number of indexes fail", path))
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/meta"
 	"proa/kinds/podspec"
@@ -29,7 +30,7 @@ func validateJobWith(job *batchv1.Job, prefixed bool) field.ErrorList {
 	errs := validateOwnSelector(job, prefixed)
 	errs = append(errs, validateJobSpec(&job.Spec, path)...)
 	errs = append(errs, validateJobSelector(&job.Spec, path)...)
-	if n := valueOf(job.Spec.Completions, 0); Indexed(&job.Spec) && n > 0 {
+	if n := ptr.Deref(job.Spec.Completions, 0); Indexed(&job.Spec) && n > 0 {
 		last := fmt.Sprintf("%s-%d", job.Name, n-1)
 		if len(utilvalidation.IsDNS1123Label(last)) > 0 {
 			errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), job.Name, "will not able to create pod with invalid DNS label: "+last))
@@ -40,7 +41,7 @@ func validateJobWith(job *batchv1.Job, prefixed bool) field.ErrorList {
 
 // validateOwnSelector: a selector that was made for the job selects its pods and no others.
 func validateOwnSelector(job *batchv1.Job, prefixed bool) field.ErrorList {
-	if valueOf(job.Spec.ManualSelector, false) || job.Spec.Selector == nil {
+	if ptr.Deref(job.Spec.ManualSelector, false) || job.Spec.Selector == nil {
 		return nil
 	}
 	var errs field.ErrorList
@@ -113,7 +114,7 @@ func validateJobNumbers(spec *batchv1.JobSpec, path *field.Path) field.ErrorList
 
 func validateCompletionMode(spec *batchv1.JobSpec, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	mode := valueOf(spec.CompletionMode, batchv1.NonIndexedCompletion)
+	mode := ptr.Deref(spec.CompletionMode, batchv1.NonIndexedCompletion)
 	switch mode {
 	case batchv1.IndexedCompletion:
 		return validateIndexed(spec, path)
@@ -144,7 +145,7 @@ func validateIndexed(spec *batchv1.JobSpec, path *field.Path) field.ErrorList {
 		atMost("maxFailedIndexes", spec.MaxFailedIndexes, *spec.Completions, "must be less than or equal to completions")
 	}
 	atMost("maxFailedIndexes", spec.MaxFailedIndexes, mostIndexes, fmt.Sprintf("must be less than or equal to %d", mostIndexes))
-	if valueOf(spec.Completions, 0) <= manyCompletions || spec.BackoffLimitPerIndex == nil {
+	if ptr.Deref(spec.Completions, 0) <= manyCompletions || spec.BackoffLimitPerIndex == nil {
 		return errs
 	}
 	if spec.MaxFailedIndexes == nil {

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/meta"
 )
@@ -125,7 +126,7 @@ func validateSuccessPolicy(spec *batchv1.JobSpec, path *field.Path) field.ErrorL
 		errs = append(errs, field.TooMany(path, len(rules), mostRules))
 	}
 	for i := range rules {
-		errs = append(errs, validateSuccessRule(int(valueOf(spec.Completions, 0)), &rules[i], path.Index(i))...)
+		errs = append(errs, validateSuccessRule(int(ptr.Deref(spec.Completions, 0)), &rules[i], path.Index(i))...)
 	}
 	return errs
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/meta"
 )
@@ -97,7 +98,7 @@ func (s *statusCheck) times() {
 	s.invalid((started || completed) && start != nil && end != nil && end.Before(start), "completionTime", end, "must be equal to or after `startTime`")
 	s.invalid(completed && end != nil && s.old.Status.CompletionTime != nil, "completionTime", end, "field is immutable")
 	resuming := s.before(batchv1.JobSuspended) && isFalse(s.job, batchv1.JobSuspended)
-	s.invalid(started && !resuming && s.old.Status.StartTime != nil && !valueOf(s.job.Spec.Suspend, false), "startTime", start, "field is immutable for unsuspended job once set")
+	s.invalid(started && !resuming && s.old.Status.StartTime != nil && !ptr.Deref(s.job.Spec.Suspend, false), "startTime", start, "field is immutable for unsuspended job once set")
 }
 
 func isFalse(job *batchv1.Job, of batchv1.JobConditionType) bool {
@@ -114,19 +115,19 @@ func (s *statusCheck) finished() {
 	now, before := &s.job.Status, &s.old.Status
 	turned := Finished(s.job) != Finished(s.old)
 	if !Finished(s.job) {
-		s.invalid((!equality.Semantic.DeepEqual(now.Ready, before.Ready) || now.Active != before.Active) && valueOf(now.Ready, 0) > now.Active,
-			"ready", valueOf(now.Ready, 0), "cannot set more ready pods than active")
+		s.invalid((!equality.Semantic.DeepEqual(now.Ready, before.Ready) || now.Active != before.Active) && ptr.Deref(now.Ready, 0) > now.Active,
+			"ready", ptr.Deref(now.Ready, 0), "cannot set more ready pods than active")
 		return
 	}
 	s.invalid((turned || now.Active != before.Active) && now.Active > 0, "active", now.Active, "active>0 is invalid for finished job")
-	empty := valueOf(s.job.Spec.Suspend, false) && s.job.Spec.Completions != nil && *s.job.Spec.Completions == 0
+	empty := ptr.Deref(s.job.Spec.Suspend, false) && s.job.Spec.Completions != nil && *s.job.Spec.Completions == 0
 	if (turned || !equality.Semantic.DeepEqual(now.StartTime, before.StartTime)) && !empty && now.StartTime == nil {
 		s.errs = append(s.errs, field.Required(s.path.Child("startTime"), "startTime is required for finished job"))
 	}
 	left := now.UncountedTerminatedPods
 	s.invalid((turned || !equality.Semantic.DeepEqual(left, before.UncountedTerminatedPods)) && left != nil && len(left.Failed)+len(left.Succeeded) > 0,
 		"uncountedTerminatedPods", left, "must be empty for finished job")
-	s.invalid((turned || !equality.Semantic.DeepEqual(now.Terminating, before.Terminating)) && valueOf(now.Terminating, 0) > 0,
+	s.invalid((turned || !equality.Semantic.DeepEqual(now.Terminating, before.Terminating)) && ptr.Deref(now.Terminating, 0) > 0,
 		"terminating", now.Terminating, "terminating>0 is invalid for finished job")
 }
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 )
 
 func validateJobUpdate(job, old *batchv1.Job) field.ErrorList {
@@ -36,7 +37,7 @@ func validateCompletionsUpdate(spec, old *batchv1.JobSpec, path *field.Path) fie
 		return validation.ValidateImmutableField(spec.Completions, old.Completions, path)
 	case equality.Semantic.DeepEqual(spec.Completions, old.Completions) || spec.Completions == nil:
 		return nil
-	case *spec.Completions != valueOf(spec.Parallelism, 0):
+	case *spec.Completions != ptr.Deref(spec.Parallelism, 0):
 		return field.ErrorList{field.Invalid(path, spec.Completions, fmt.Sprintf("can only be modified in tandem with %s", path.Root().Child("parallelism")))}
 	}
 	return nil
@@ -44,7 +45,7 @@ func validateCompletionsUpdate(spec, old *batchv1.JobSpec, path *field.Path) fie
 
 // validateTemplateUpdate lets a job that has not started, or rests, say anew where its pods may run and what they need.
 func validateTemplateUpdate(job, old *batchv1.Job, path *field.Path) field.ErrorList {
-	suspended := valueOf(old.Spec.Suspend, false)
+	suspended := ptr.Deref(old.Spec.Suspend, false)
 	resting := suspended && HasCondition(old, batchv1.JobSuspended) && old.Status.Active == 0
 	before := old.Spec.Template.DeepCopy()
 	if resting || suspended && old.Status.StartTime == nil {

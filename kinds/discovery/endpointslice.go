@@ -61,12 +61,9 @@ func createEndpointSlice(slice *discoveryv1.EndpointSlice) {
 
 // updateEndpointSlice counts a generation for every change but that of metadata other than labels.
 func updateEndpointSlice(slice, old *discoveryv1.EndpointSlice) {
-	slice.Generation = old.Generation
 	sameEndpoints := equality.Semantic.DeepEqual(slice.Endpoints, old.Endpoints)
-	if !sameEndpoints || !equality.Semantic.DeepEqual(slice.Labels, old.Labels) ||
-		!equality.Semantic.DeepEqual(slice.Ports, old.Ports) || slice.AddressType != old.AddressType {
-		slice.Generation++
-	}
+	meta.CountGeneration(slice, old, !sameEndpoints || !equality.Semantic.DeepEqual(slice.Labels, old.Labels) ||
+		!equality.Semantic.DeepEqual(slice.Ports, old.Ports) || slice.AddressType != old.AddressType)
 	if !sameEndpoints {
 		dropTopology(slice, old)
 	}

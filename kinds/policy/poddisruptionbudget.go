@@ -33,7 +33,6 @@ func PodDisruptionBudget() *resource.Resource {
 		ValidateUpdate: resource.Typed2(func(b, _ *policyv1.PodDisruptionBudget) field.ErrorList {
 			return validate(b)
 		}),
-		Warnings: warnings,
 
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
@@ -64,10 +63,7 @@ func shown(value *intstr.IntOrString) string {
 
 func prepareUpdate(b, old *policyv1.PodDisruptionBudget) {
 	b.Status = *old.Status.DeepCopy()
-	b.Generation = old.Generation
-	if !equality.Semantic.DeepEqual(b.Spec, old.Spec) {
-		b.Generation++
-	}
+	meta.CountGeneration(b, old, !equality.Semantic.DeepEqual(b.Spec, old.Spec))
 }
 
 func validate(b *policyv1.PodDisruptionBudget) field.ErrorList {
@@ -109,12 +105,4 @@ func validateStatus(b, _ *policyv1.PodDisruptionBudget) field.ErrorList {
 	errs := metav1validation.ValidateConditions(status.Conditions, path.Child("conditions"))
 	return append(errs, meta.NotNegatives(path, meta.CountOf("disruptionsAllowed", status.DisruptionsAllowed), meta.CountOf("currentHealthy", status.CurrentHealthy),
 		meta.CountOf("desiredHealthy", status.DesiredHealthy), meta.CountOf("expectedPods", status.ExpectedPods))...)
-}
-
-// warnings tells of a selector that does not mean what it meant in policy/v1beta1.
-func warnings(obj, _ resource.Object) []string {
-	if s := obj.(*policyv1.PodDisruptionBudget).Spec.Selector; s == nil || len(s.MatchLabels)+len(s.MatchExpressions) > 0 {
-		return nil
-	}
-	return []string{"spec.selector: an empty selector selects all pods in the namespace"}
 }

@@ -92,28 +92,27 @@ func (s Space) configure(ns netns.NsHandle) error {
 		return fmt.Errorf("open netlink of %s: %w", s.Name, err)
 	}
 	defer h.Close()
+	lo, err := h.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("network of %s: find lo: %w", s.Name, err)
+	}
+	cable, err := h.LinkByName(inner)
+	if err != nil {
+		return fmt.Errorf("network of %s: find %s: %w", s.Name, inner, err)
+	}
+	address := &netlink.Addr{IPNet: &net.IPNet{IP: s.Address.Addr().AsSlice(), Mask: net.CIDRMask(s.Address.Bits(), 32)}}
 	for _, step := range []struct {
 		what string
-		do   func(lo, cable netlink.Link) error
+		do   func() error
 	}{
-		{"set lo up", func(lo, _ netlink.Link) error { return h.LinkSetUp(lo) }},
-		{"set address", func(_, cable netlink.Link) error {
-			return h.AddrReplace(cable, &netlink.Addr{IPNet: &net.IPNet{IP: s.Address.Addr().AsSlice(), Mask: net.CIDRMask(s.Address.Bits(), 32)}})
-		}},
-		{"set link up", func(_, cable netlink.Link) error { return h.LinkSetUp(cable) }},
-		{"set route", func(_, cable netlink.Link) error {
+		{"set lo up", func() error { return h.LinkSetUp(lo) }},
+		{"set address", func() error { return h.AddrReplace(cable, address) }},
+		{"set link up", func() error { return h.LinkSetUp(cable) }},
+		{"set route", func() error {
 			return h.RouteReplace(&netlink.Route{LinkIndex: cable.Attrs().Index, Gw: s.Gateway.AsSlice()})
 		}},
 	} {
-		lo, err := h.LinkByName("lo")
-		if err != nil {
-			return fmt.Errorf("network of %s: find lo: %w", s.Name, err)
-		}
-		cable, err := h.LinkByName(inner)
-		if err != nil {
-			return fmt.Errorf("network of %s: find %s: %w", s.Name, inner, err)
-		}
-		if err := step.do(lo, cable); err != nil {
+		if err := step.do(); err != nil {
 			return fmt.Errorf("network of %s: %s: %w", s.Name, step.what, err)
 		}
 	}

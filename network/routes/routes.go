@@ -20,6 +20,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"proa/client"
+	"proa/network/follow"
 )
 
 // Config is what a Sync needs. All but Log and After are required.
@@ -34,96 +35,46 @@ type Config struct {
 
 // Sync keeps the routes in step with the cluster's nodes.
 type Sync struct {
-	cfg   Config
-	dirty chan struct{} // holds one token when something changed
+	cfg  Config
+	loop *follow.Loop
+	last string // the routes as they were logged last
 }
 
 const nodesTable = "nodes"
-
-// retryAfter is the pause before routes that the kernel refused, or a watch that broke, are tried again.
-const retryAfter = time.Second
 
 // New starts nothing.
 func New(cfg Config) *Sync {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	if cfg.After == nil {
-		cfg.After = time.After
-	}
-	return &Sync{cfg: cfg, dirty: make(chan struct{}, 1)}
+	s := &Sync{cfg: cfg}
+	s.loop = follow.New(follow.Config{
+		Client: cfg.Client, Log: cfg.Log, After: cfg.After, Do: s.apply,
+		Tables: map[string]func(client.Event) bool{nodesTable: moves},
+	})
+	return s
 }
 
 // Run works until ctx ends.
 func (s *Sync) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	watching := make(chan struct{})
-	defer func() { stop(); <-watching }()
-	go func() {
-		defer close(watching)
-		s.follow(ctx)
-	}()
-	if err := s.cfg.Kernel.OnChange(ctx, s.mark); err != nil {
+	if err := s.cfg.Kernel.OnChange(ctx, s.loop.Mark); err != nil {
 		return err
 	}
-	s.mark()
-	last := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.dirty:
-		}
-		peers := plan(s.cfg.Node, s.cfg.Pods, client.List[*v1.Node](s.cfg.Client.View(), nodesTable, ""))
-		ways, err := s.cfg.Kernel.Apply(peers)
-		if err != nil {
-			s.cfg.Log.Error("routes to other nodes could not be set", "err", err)
-			if !s.pause(ctx) {
-				return nil
-			}
-			s.mark()
-			continue
-		}
-		if ways != last {
-			s.cfg.Log.Info("routes to other nodes", "routes", ways)
-			last = ways
-		}
-	}
+	s.loop.Run(ctx)
+	return nil
 }
 
-// follow marks the routes dirty at each change of a node that moves its pods, for as long as ctx lasts.
-func (s *Sync) follow(ctx context.Context) {
-	for ctx.Err() == nil {
-		err := s.followOnce(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		s.cfg.Log.Warn("watch broke", "table", nodesTable, "err", err)
-		if !s.pause(ctx) {
-			return
-		}
-	}
-}
-
-// followOnce follows until the watch breaks, and says why it did.
-func (s *Sync) followOnce(ctx context.Context) error {
-	w, err := s.cfg.Client.Watch(nodesTable, s.cfg.Client.View())
+func (s *Sync) apply() error {
+	peers := plan(s.cfg.Node, s.cfg.Pods, client.List[*v1.Node](s.cfg.Client.View(), nodesTable, ""))
+	routes, err := s.cfg.Kernel.Apply(peers)
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", nodesTable, err)
+		return fmt.Errorf("routes to other nodes: %w", err)
 	}
-	s.mark() // what changed before the watch began
-	for {
-		events, err := w.Next(ctx)
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			if moves(e) {
-				s.mark()
-				break
-			}
-		}
+	if routes != s.last {
+		s.cfg.Log.Info("routes to other nodes", "routes", routes)
+		s.last = routes
 	}
+	return nil
 }
 
 // moves says whether an event changes where a node's pods are: nodes say every few seconds that they are alive.
@@ -134,21 +85,4 @@ func moves(e client.Event) bool {
 		return true
 	}
 	return peerOf(now) != peerOf(before)
-}
-
-func (s *Sync) mark() {
-	select {
-	case s.dirty <- struct{}{}:
-	default: // it is marked already
-	}
-}
-
-// pause waits before a retry; it returns false when ctx ends.
-func (s *Sync) pause(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-s.cfg.After(retryAfter):
-		return true
-	}
 }
