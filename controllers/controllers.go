@@ -11,8 +11,10 @@ import (
 	"proa/controllers/endpoints"
 	"proa/controllers/endpointslice"
 	"proa/controllers/endpointslicemirroring"
+	"proa/controllers/ephemeralvolume"
 	"proa/controllers/garbagecollector"
 	"proa/controllers/job"
+	"proa/controllers/localvolume"
 	"proa/controllers/namespace"
 	"proa/controllers/nodelifecycle"
 	"proa/controllers/podgc"
@@ -24,6 +26,8 @@ import (
 	"proa/controllers/statefulset"
 	"proa/controllers/tainteviction"
 	"proa/controllers/ttlafterfinished"
+	"proa/controllers/volumebinding"
+	"proa/controllers/volumeprotection"
 	"proa/kinds"
 	"proa/reconcile"
 )
@@ -51,6 +55,12 @@ func All(config Config) []reconcile.Controller {
 		ttlafterfinished.New(),
 		disruption.New(),
 		resourcequota.New(config.Kinds),
+
+		ephemeralvolume.New(),
+		volumebinding.New(),
+		localvolume.New(),
+		volumeprotection.NewClaims(),
+		volumeprotection.NewVolumes(),
 
 		endpointslice.New(),
 		endpointslicemirroring.New(),

@@ -143,6 +143,7 @@ func nodeTables(name string) []cache.Table {
 		{Name: "pods", Fields: "spec.nodeName=" + name},
 		{Name: "nodes"},
 		{Name: "services"},
+		{Name: "persistentvolumes"},
 		{Name: "endpointslices.discovery.k8s.io"},
 		{Name: "configmaps", Of: "pods", NamedBy: namedBy(podspec.ConfigMap, "configmaps")},
 		{Name: "secrets", Of: "pods", NamedBy: namedBy(podspec.Secret, "secrets")},

@@ -10,6 +10,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/client"
 	"proa/kinds/scheduling"
+	"proa/kinds/storage"
 	"proa/ops/pki"
 )
 
@@ -28,7 +30,7 @@ const systemUser = "system:apiserver"
 var dnsService = client.Ref{Table: "services", Namespace: metav1.NamespaceSystem, Name: "kube-dns"}
 
 // bootstrap writes what a cluster starts with and what changed since it last did: namespaces, roles, priority classes,
-// the API's and the DNS server's Services. It is idempotent.
+// the default storage class, the API's and the DNS server's Services. It is idempotent.
 func (c *control) bootstrap(ctx context.Context) error {
 	api := c.as(systemUser, "system:masters")
 	namespaces := []client.Object{}
@@ -51,6 +53,7 @@ func (c *control) bootstrap(ctx context.Context) error {
 		func() error {
 			return ensureAll(ctx, api, "clusterrolebindings.rbac.authorization.k8s.io", nodeClientBinding())
 		},
+		func() error { return ensureAll(ctx, api, "storageclasses.storage.k8s.io", localClass()) },
 		func() error { return c.bootstrapServices(ctx, api) },
 	}
 	failed := make([]error, len(steps))
@@ -65,6 +68,16 @@ func (c *control) bootstrap(ctx context.Context) error {
 	c.health.done("rbac")
 	c.health.done("services")
 	return nil
+}
+
+// localClass is the class of claims that name none: a directory of the node where the claim's first pod runs.
+func localClass() client.Object {
+	return &storagev1.StorageClass{
+		ObjectMeta:           metav1.ObjectMeta{Name: storage.DefaultLocalsClass, Annotations: map[string]string{storage.DefaultAnnotation: "true"}},
+		Provisioner:          storage.LocalDriver,
+		VolumeBindingMode:    new(storagev1.VolumeBindingWaitForFirstConsumer),
+		AllowVolumeExpansion: new(true),
+	}
 }
 
 // nodeClientBinding lets the API server use the nodes' APIs.

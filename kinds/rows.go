@@ -12,6 +12,7 @@ import (
 	"proa/kinds/policy"
 	"proa/kinds/rbac"
 	"proa/kinds/scheduling"
+	"proa/kinds/storage"
 )
 
 // Builtin is the table of everything that a cluster can hold without custom resources. Discovery lists it in this order.
@@ -23,6 +24,8 @@ func Builtin() *Table {
 		core.LimitRange(),
 		core.Namespace(),
 		core.Node(),
+		core.PersistentVolume(),
+		core.PersistentVolumeClaim(),
 		core.Pod(),
 		core.PodTemplate(),
 		core.ReplicationController(),
@@ -59,5 +62,12 @@ func Builtin() *Table {
 		rbac.Role(),
 
 		scheduling.PriorityClass(),
+
+		storage.CSIDriver(),
+		storage.CSINode(),
+		storage.CSIStorageCapacity(),
+		storage.StorageClass(),
+		storage.VolumeAttachment(),
+		storage.VolumeAttributesClass(),
 	)
 }

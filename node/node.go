@@ -70,7 +70,7 @@ func New(config Config) (*Agent, error) {
 	machine := status.ReadMachine(config.DataDir)
 	settings := config.settings(machine, a.cgroups)
 	a.volumes, err = volume.New(volume.Config{
-		Root: settings.PodRoot, Client: config.Client, Allocatable: settings.Allocatable, Log: config.Log,
+		Root: settings.PodRoot, Locals: filepath.Join(config.DataDir, "volumes"), Node: config.Name, Client: config.Client, Allocatable: settings.Allocatable, Log: config.Log,
 		Image: func(ctx context.Context, p *v1.Pod, image string, policy v1.PullPolicy) (string, error) {
 			return a.runner.EnsureImage(ctx, p, "", image, policy)
 		},

@@ -35,6 +35,8 @@ type Decision struct {
 	Reason string // why not, for the user
 	// Waits are the changes that may make the pod fit.
 	Waits filter.Change
+	// Volumes are how claims of the pod that waited for it get their volumes: until they have them it cannot be bound.
+	Volumes []filter.Provision
 }
 
 // Schedule decides about one pod. It changes neither pod nor state.
@@ -43,14 +45,21 @@ func (s *Scheduler) Schedule(st *state.State, p *state.Pod) Decision {
 	if len(nodes) == 0 {
 		return Decision{Reason: "no nodes available to schedule pods", Waits: filter.NodeAdded}
 	}
-	found, rejected := s.filter(nodes, p)
+	found, rejected := s.filter(st, nodes, p)
+	var node *state.Node
 	switch len(found) {
 	case 0:
 		return rejected.decision(len(nodes))
 	case 1:
-		return Decision{Node: found[0].Node.Name}
+		node = found[0]
+	default:
+		node = s.best(found, p)
 	}
-	return Decision{Node: s.best(found, p).Node.Name}
+	d := Decision{Node: node.Node.Name}
+	if open := filter.Open(st.Volumes, p.Pod); len(open) > 0 {
+		d.Volumes, _ = filter.Provide(st.Volumes, open, node.Node)
+	}
+	return d
 }
 
 // enough is how many nodes that fit are compared: all of a small cluster, a shrinking share of a large one.
@@ -69,15 +78,20 @@ type check struct {
 }
 
 // filter finds nodes that can take the pod, and counts why the others cannot.
-func (s *Scheduler) filter(nodes []*state.Node, p *state.Pod) ([]*state.Node, *rejections) {
+func (s *Scheduler) filter(st *state.State, nodes []*state.Node, p *state.Pod) ([]*state.Node, *rejections) {
 	var checks []check
+	rejected := &rejections{}
 	for i := range s.filters {
-		if c := s.filters[i].For(p); c != nil {
+		c, nowhere := s.filters[i].For(st, p)
+		if nowhere != "" {
+			rejected.nowhere, rejected.waits, rejected.hopeless = nowhere, s.filters[i].Waits, len(nodes)
+			return nil, rejected
+		}
+		if c != nil {
 			checks = append(checks, check{i, c})
 		}
 	}
 	s.found = s.found[:0]
-	rejected := &rejections{}
 	want := enough(len(nodes))
 	for i := range nodes {
 		node := nodes[(s.start+i)%len(nodes)]
@@ -148,6 +162,7 @@ type rejections struct {
 	reasons  map[string]int
 	waits    filter.Change
 	hopeless int
+	nowhere  string // the one reason that holds for all nodes
 }
 
 func (r *rejections) add(reasons []string, hopeless bool, waits filter.Change) {
@@ -170,6 +185,9 @@ func (r *rejections) decision(nodes int) Decision {
 		parts = append(parts, fmt.Sprintf("%d %s", count, reason))
 	}
 	slices.Sort(parts)
+	if r.nowhere != "" {
+		parts = []string{r.nowhere}
+	}
 	return Decision{
 		Reason: fmt.Sprintf("0/%d nodes are available: %s. %s", nodes, strings.Join(parts, ", "), r.preemption(nodes)),
 		Waits:  r.waits | filter.NodeAdded,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	v1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
@@ -15,7 +16,7 @@ import (
 	"proa/scheduler/state"
 )
 
-// TestSchedule: "nodes" and "placed" build the state from YAML, "schedule" decides about pods and places them, "remove"
+// TestSchedule: "nodes", "placed", "class", "claim" and "volume" build the state from YAML, "schedule" decides about pods and places them, "remove"
 // takes a pod or node away.
 func TestSchedule(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -28,6 +29,20 @@ func TestSchedule(t *testing.T) {
 			case "nodes":
 				for _, doc := range docs(d.Input) {
 					st.SetNode(decode(t, doc, &v1.Node{}))
+				}
+			case "class":
+				for _, doc := range docs(d.Input) {
+					st.Volumes.SetClass(decode(t, doc, &storagev1.StorageClass{}))
+				}
+			case "claim":
+				for _, doc := range docs(d.Input) {
+					claim := decode(t, doc, &v1.PersistentVolumeClaim{})
+					claim.UID = types.UID(claim.Name)
+					st.Volumes.SetClaim(claim)
+				}
+			case "volume":
+				for _, doc := range docs(d.Input) {
+					st.Volumes.SetVolume(decode(t, doc, &v1.PersistentVolume{}))
 				}
 			case "placed", "schedule":
 				for _, doc := range docs(d.Input) {
@@ -44,7 +59,7 @@ func TestSchedule(t *testing.T) {
 						continue
 					}
 					st.Place(p, got.Node)
-					fmt.Fprintf(&out, "%s -> %s\n", pod.Name, got.Node)
+					fmt.Fprintf(&out, "%s -> %s%s\n", pod.Name, got.Node, provisions(got))
 				}
 			case "remove":
 				for _, name := range strings.Fields(d.Input) {
@@ -58,6 +73,19 @@ func TestSchedule(t *testing.T) {
 			return out.String()
 		})
 	})
+}
+
+// provisions says how claims get their volumes: claim=volume, or claim=new.
+func provisions(d scheduler.Decision) string {
+	text := ""
+	for _, p := range d.Volumes {
+		volume := "new"
+		if p.Volume != nil {
+			volume = p.Volume.Name
+		}
+		text += " " + p.Claim.Name + "=" + volume
+	}
+	return text
 }
 
 func docs(input string) []string { return strings.Split(input, "---\n") }

@@ -30,6 +30,8 @@ var nodeRules = [...]rbacv1.PolicyRule{
 	{Verbs: []string{"create", "get", "list", "watch"}, APIGroups: []string{"certificates.k8s.io"},
 		Resources: []string{"certificatesigningrequests"}},
 	{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"storage.k8s.io"}, Resources: []string{"csidrivers"}},
+	// A volume names secrets at most, and holds none.
+	{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{""}, Resources: []string{"persistentvolumes"}},
 	{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"node.k8s.io"}, Resources: []string{"runtimeclasses"}},
 	{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"clustertrustbundles"}},
 	// The agent is also the node's service proxy, DNS server and pod network, which upstream runs under identities of
@@ -49,6 +51,10 @@ func (n *nodeAccess) authorize(node string, a *Attributes) (bool, string) {
 				return n.related(node, a)
 			}
 			return n.get(node, a)
+		case objectName{"", "persistentvolumes"}:
+			if a.Subresource == "" && (a.Verb == "update" || a.Verb == "patch") {
+				return true, "" // to let volumes go whose directories it removed; Restrict sees which
+			}
 		case objectName{"", "serviceaccounts"}:
 			return n.account(node, a)
 		case objectName{"coordination.k8s.io", "leases"}:

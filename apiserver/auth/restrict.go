@@ -15,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"proa/kinds/storage"
 )
 
 // Restrict is admission's part of what a node may do (upstream: NodeRestriction). It is asked for every write, on the
@@ -37,10 +39,31 @@ func (x *Access) Restrict(ctx context.Context, w Write) error {
 		return restrictLease(node, &w)
 	case objectName{"", "serviceaccounts"}:
 		return x.restrictAccount(ctx, node, &w)
+	case objectName{"", "persistentvolumes"}:
+		return restrictVolume(node, &w)
 	case objectName{"", "persistentvolumeclaims"}:
 		if w.Subresource != "status" {
 			return w.forbidden(errors.New("may only update PVC status"))
 		}
+	}
+	return nil
+}
+
+// restrictVolume: a node takes its own finalizer off volumes whose directories were on it.
+func restrictVolume(node string, w *Write) error {
+	v, ok := w.Object.(*corev1.PersistentVolume)
+	old, had := w.Old.(*corev1.PersistentVolume)
+	if !ok || !had || w.Subresource != "" {
+		return w.forbidden(errors.New("may only let its own volumes go"))
+	}
+	if on, _, local := storage.LocalVolume(old); !local || on != node {
+		return w.forbidden(fmt.Errorf("node %q is not allowed to modify volumes of others", node))
+	}
+	now, before := v.DeepCopy(), old.DeepCopy()
+	kept := slices.DeleteFunc(before.Finalizers, func(f string) bool { return f == storage.LocalFinalizer })
+	if !slices.Equal(now.Finalizers, kept) || !equality.Semantic.DeepEqual(now.Spec, before.Spec) || !maps.Equal(now.Labels, before.Labels) ||
+		!maps.Equal(now.Annotations, before.Annotations) || !equality.Semantic.DeepEqual(now.OwnerReferences, before.OwnerReferences) {
+		return w.forbidden(fmt.Errorf("node %q is only allowed to remove the finalizer %s", node, storage.LocalFinalizer))
 	}
 	return nil
 }

@@ -135,6 +135,13 @@ func (b *planner) fillStruct(p *plan, t reflect.Type, at []int) error {
 func (b *planner) field(t reflect.Type, f reflect.StructField) (*plan, error) {
 	keys, special := relations[fieldName{t, f.Name}]
 	switch {
+	case granular[fieldName{t, f.Name}]:
+		inner := f.Type
+		for inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		p := &plan{shape: structShape}
+		return p, b.fillStruct(p, inner, nil)
 	case special && len(keys) == 0:
 		return &plan{}, nil
 	case special && keys[0] == itself:

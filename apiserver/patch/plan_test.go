@@ -88,8 +88,9 @@ type schemaPlanner struct {
 }
 
 type planKey struct {
-	name string
-	typ  reflect.Type
+	name     string
+	relation schema.ElementRelationship // where a field has another than its type
+	typ      reflect.Type
 }
 
 func (b *schemaPlanner) plan(ref schema.TypeRef, t reflect.Type) (*plan, error) {
@@ -99,6 +100,9 @@ func (b *schemaPlanner) plan(ref schema.TypeRef, t reflect.Type) (*plan, error) 
 	key := planKey{typ: t}
 	if ref.NamedType != nil {
 		key.name = *ref.NamedType
+		if ref.ElementRelationship != nil {
+			key.relation = *ref.ElementRelationship
+		}
 		if p := b.done[key]; p != nil {
 			return p, nil
 		}

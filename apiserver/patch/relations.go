@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -33,6 +34,11 @@ var atomic = map[reflect.Type]bool{
 	reflect.TypeFor[rbacv1.RoleRef]():                            true,
 }
 
+// granular fields hold an atomic type, and are owned field by field all the same.
+var granular = map[fieldName]bool{
+	fieldOf[corev1.PersistentVolumeSpec]("ClaimRef"): true,
+}
+
 type fieldName struct {
 	of   reflect.Type
 	name string
@@ -46,18 +52,19 @@ const itself = "."
 // relations names the keys of lists, sorted, where they are not the patchMergeKey, with the default as JSON where it is not the
 // zero value. Without keys the field is owned as a whole.
 var relations = map[fieldName][]string{
-	fieldOf[batchv1.JobStatus]("Conditions"):              nil,
-	fieldOf[batchv1.UncountedTerminatedPods]("Succeeded"): {itself},
-	fieldOf[batchv1.UncountedTerminatedPods]("Failed"):    {itself},
-	fieldOf[nodev1.Scheduling]("NodeSelector"):            nil,
-	fieldOf[corev1.Container]("Ports"):                    {"containerPort", `protocol="TCP"`},
-	fieldOf[corev1.EphemeralContainerCommon]("Ports"):     {"containerPort", `protocol="TCP"`},
-	fieldOf[corev1.PodSpec]("ImagePullSecrets"):           {`name=""`},
-	fieldOf[corev1.ReplicationControllerSpec]("Selector"): nil,
-	fieldOf[corev1.PodSpec]("NodeSelector"):               nil,
-	fieldOf[corev1.PodSpec]("TopologySpreadConstraints"):  {"topologyKey", "whenUnsatisfiable"},
-	fieldOf[corev1.PodStatus]("HostIPs"):                  nil,
-	fieldOf[corev1.ResourceRequirements]("Claims"):        {"name"},
-	fieldOf[corev1.ServiceSpec]("Ports"):                  {"port", `protocol="TCP"`},
-	fieldOf[corev1.ServiceSpec]("Selector"):               nil,
+	fieldOf[batchv1.JobStatus]("Conditions"):                 nil,
+	fieldOf[batchv1.UncountedTerminatedPods]("Succeeded"):    {itself},
+	fieldOf[batchv1.UncountedTerminatedPods]("Failed"):       {itself},
+	fieldOf[nodev1.Scheduling]("NodeSelector"):               nil,
+	fieldOf[storagev1.CSIDriverSpec]("VolumeLifecycleModes"): {itself},
+	fieldOf[corev1.Container]("Ports"):                       {"containerPort", `protocol="TCP"`},
+	fieldOf[corev1.EphemeralContainerCommon]("Ports"):        {"containerPort", `protocol="TCP"`},
+	fieldOf[corev1.PodSpec]("ImagePullSecrets"):              {`name=""`},
+	fieldOf[corev1.ReplicationControllerSpec]("Selector"):    nil,
+	fieldOf[corev1.PodSpec]("NodeSelector"):                  nil,
+	fieldOf[corev1.PodSpec]("TopologySpreadConstraints"):     {"topologyKey", "whenUnsatisfiable"},
+	fieldOf[corev1.PodStatus]("HostIPs"):                     nil,
+	fieldOf[corev1.ResourceRequirements]("Claims"):           {"name"},
+	fieldOf[corev1.ServiceSpec]("Ports"):                     {"port", `protocol="TCP"`},
+	fieldOf[corev1.ServiceSpec]("Selector"):                  nil,
 }

@@ -67,7 +67,15 @@ func applyPods(ctx context.Context, req reconcile.Request, r *rollout) (gone map
 // apply carries out one action and tells of it.
 func apply(ctx context.Context, req reconcile.Request, set *appsv1.StatefulSet, a action) error {
 	ref := client.RefOf("pods", a.pod)
+	if err := writeClaims(ctx, req, set, a); err != nil {
+		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			return nil
+		}
+		return err
+	}
 	switch a.verb {
+	case keep:
+		return nil
 	case create:
 		_, err := req.Client.Create(ctx, ref, "", a.pod, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) { // a view that is newer shows whose it is

@@ -40,10 +40,12 @@ func New() reconcile.Controller {
 			{Table: table, Keys: reconcile.Self},
 			{Table: "pods", Keys: owners.Keys},
 			{Table: revisionTable, Keys: owners.Keys},
+			{Table: claimsTable, Keys: keysOfClaim},
 		},
 		Writes: []string{
 			"statefulsets.apps/status",
 			"pods(owned by a StatefulSet)", "pods/metadata.ownerReferences(StatefulSet)",
+			"persistentvolumeclaims(of a StatefulSet)", "persistentvolumeclaims/metadata.ownerReferences(StatefulSet)",
 			"controllerrevisions.apps(owned by a StatefulSet)", "controllerrevisions.apps/metadata.ownerReferences(StatefulSet)",
 		},
 		Deletes:   []string{"pods", revisionTable},
@@ -54,6 +56,24 @@ func New() reconcile.Controller {
 
 func selectorOf(obj client.Object) *metav1.LabelSelector {
 	return obj.(*appsv1.StatefulSet).Spec.Selector
+}
+
+// keysOfClaim: a set whose claim was deleted may have to make it anew.
+func keysOfClaim(view client.View, event client.Event) []reconcile.Key {
+	if event.Type != client.Deleted {
+		return nil
+	}
+	var keys []reconcile.Key
+	claim := event.Object.GetName()
+	for set := range client.List[*appsv1.StatefulSet](view, table, event.Object.GetNamespace()) {
+		for i := range set.Spec.VolumeClaimTemplates {
+			if strings.HasPrefix(claim, set.Spec.VolumeClaimTemplates[i].Name+"-"+set.Name+"-") {
+				keys = append(keys, reconcile.KeyOf(set))
+				break
+			}
+		}
+	}
+	return keys
 }
 
 func run(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -98,6 +118,12 @@ func observe(ctx context.Context, req reconcile.Request, set *appsv1.StatefulSet
 		revisions = append(revisions, revision)
 		if strings.HasPrefix(revision.Name, set.Name) {
 			s.named[revision.Name] = revision
+		}
+	}
+	if len(set.Spec.VolumeClaimTemplates) > 0 {
+		s.claims = map[string]*corev1.PersistentVolumeClaim{}
+		for c := range client.List[*corev1.PersistentVolumeClaim](req.View, claimsTable, set.Namespace) {
+			s.claims[c.Name] = c
 		}
 	}
 	claimer := claim.Claimer{Client: req.Client, Owner: set, OwnerRef: client.RefOf(table, set), Kind: kind, Table: revisionTable}

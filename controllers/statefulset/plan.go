@@ -18,7 +18,9 @@ type snapshot struct {
 	revisions []*appsv1.ControllerRevision // the set's
 	// named are revisions by name, whoever owns them: names may be taken.
 	named map[string]*appsv1.ControllerRevision
-	now   time.Time
+	// claims are claims by name that may be of the set's pods, whoever owns them.
+	claims map[string]*corev1.PersistentVolumeClaim
+	now    time.Time
 }
 
 // verb is what is done with a pod.
@@ -28,11 +30,13 @@ const (
 	create verb = iota + 1
 	update
 	remove
+	keep // only its claims change
 )
 
 type action struct {
-	verb verb
-	pod  *corev1.Pod // remove: as it is; else as it is to be
+	verb   verb
+	pod    *corev1.Pod                     // remove, keep: as it is; else as it is to be
+	claims []*corev1.PersistentVolumeClaim // as they are to be; new ones have no resourceVersion
 }
 
 // plan is what a decision leads to, in the order in which it is carried out.
@@ -75,7 +79,9 @@ func (r *rollout) ordered() bool {
 	return r.set.Spec.PodManagementPolicy != appsv1.ParallelPodManagement
 }
 
-func (r *rollout) do(v verb, pod *corev1.Pod) { r.actions = append(r.actions, action{v, pod}) }
+func (r *rollout) do(v verb, pod *corev1.Pod, claims ...*corev1.PersistentVolumeClaim) {
+	r.actions = append(r.actions, action{v, pod, claims})
+}
 
 // sortPods gives every pod its place.
 func (r *rollout) sortPods() {

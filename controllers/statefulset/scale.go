@@ -27,8 +27,17 @@ func (r *rollout) keepReplica(pod *corev1.Pod) bool {
 		}
 		return false
 	case !exists(pod):
-		r.do(create, pod)
+		_, ordinal, _ := ordinalOf(pod)
+		r.do(create, pod, r.missingClaims(ordinal)...)
 		return false
+	}
+	_, ordinal, _ := ordinalOf(pod)
+	claims := r.ownClaims(pod, false)
+	if pod.Status.Phase == corev1.PodPending {
+		claims = append(claims, r.missingClaims(ordinal)...) // it cannot start without
+	}
+	if len(claims) > 0 {
+		r.do(keep, pod, claims...)
 	}
 	if r.ordered() && (pod.DeletionTimestamp != nil || !runningAndReady(pod) || !r.available(pod)) {
 		return false
@@ -46,7 +55,7 @@ func (r *rollout) correct(pod *corev1.Pod) {
 	next := pod.DeepCopy()
 	identify(next, ordinal)
 	mount(r.set, next, ordinal)
-	r.do(update, next)
+	r.do(update, next, r.missingClaims(ordinal)...)
 }
 
 // scaleDown deletes the pods that are too many: in order, the highest first, each when all others work. One that does not
@@ -58,7 +67,7 @@ func (r *rollout) scaleDown() bool {
 		case pod.DeletionTimestamp != nil:
 		case r.ordered() && pod != broken && (!runningAndReady(pod) || !r.available(pod)):
 		default:
-			r.do(remove, pod)
+			r.do(remove, pod, r.ownClaims(pod, true)...)
 		}
 		if r.ordered() {
 			return false

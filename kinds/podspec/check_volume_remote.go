@@ -90,16 +90,7 @@ func (c *checker) checkNFS(at *field.Path, s *corev1.NFSVolumeSource) {
 }
 
 func (c *checker) checkCSI(path *field.Path, s *corev1.CSIVolumeSource) {
-	driver := path.Child("driver")
-	switch {
-	case s.Driver == "":
-		c.required(driver, "")
-	default:
-		if len(s.Driver) > 63 {
-			c.add(field.TooLong(driver, "", 63))
-		}
-		c.each(driver, s.Driver, utilvalidation.IsDNS1123Subdomain(strings.ToLower(s.Driver)))
-	}
+	c.addAll(ValidateDriverName(s.Driver, path.Child("driver")))
 	if ref := s.NodePublishSecretRef; ref != nil {
 		if ref.Name == "" {
 			c.required(path.Child("nodePublishSecretRef", "name"), "")
@@ -107,6 +98,18 @@ func (c *checker) checkCSI(path *field.Path, s *corev1.CSIVolumeSource) {
 			c.each(path.Child("name"), ref.Name, validation.NameIsDNSSubdomain(ref.Name, false))
 		}
 	}
+}
+
+// ValidateDriverName wants the name of a CSI driver.
+func ValidateDriverName(name string, path *field.Path) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(path, "")}
+	}
+	var errs field.ErrorList
+	if len(name) > 63 {
+		errs = append(errs, field.TooLong(path, "", 63))
+	}
+	return append(errs, meta.Each(path, name, utilvalidation.IsDNS1123Subdomain(strings.ToLower(name)))...)
 }
 
 func (c *checker) checkISCSI(path *field.Path, s *corev1.ISCSIVolumeSource) {

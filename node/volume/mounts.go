@@ -49,7 +49,8 @@ func (v *Volumes) mount(pod *v1.Pod, container *v1.Container, index int, volume 
 		}
 		hostPath = target
 	}
-	readOnly := mount.ReadOnly || isMirror(&volume.VolumeSource)
+	claim := volume.PersistentVolumeClaim
+	readOnly := mount.ReadOnly || isMirror(&volume.VolumeSource) || claim != nil && claim.ReadOnly
 	return &runtimeapi.Mount{
 		ContainerPath:     containerPath,
 		HostPath:          hostPath,

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	v1 "k8s.io/api/core/v1"
 )
@@ -40,6 +41,16 @@ func setGroup(root string, pod *v1.Pod, readOnly bool) error {
 		}
 		return os.Chmod(path, mode)
 	})
+}
+
+// isGroups says whether a directory is the group's, with the access that setGroup gives it.
+func isGroups(dir string, group int64) bool {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int64(owner.Gid) == group && info.Mode()&(fs.ModeSetgid|0o070) == fs.ModeSetgid|0o070
 }
 
 // fsUser is the user that all containers of the pod run as, if they name one and the same.

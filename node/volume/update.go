@@ -26,6 +26,7 @@ func (v *Volumes) Run(ctx context.Context) error {
 	for _, table := range []string{"configmaps", "secrets", "pods"} {
 		group.Go(func() { v.follow(ctx, table) })
 	}
+	group.Go(func() { v.reclaim(ctx) })
 	v.renewDue(ctx)
 	group.Wait()
 	return ctx.Err()

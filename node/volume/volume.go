@@ -28,6 +28,8 @@ import (
 // Config is what Volumes needs. Fields without a note are required.
 type Config struct {
 	Root   string        // the folder that holds a folder per pod uid
+	Locals string        // the folder of volumes that outlive pods, a folder each; see storage.LocalDriver
+	Node   string        // the node's name
 	Client client.Client // the node's identity
 	// Allocatable of the node: the limit of memory volumes, and what resource fields of the downward API fall back to.
 	Allocatable v1.ResourceList
@@ -67,8 +69,8 @@ type prepared struct {
 
 // New starts nothing and touches no file.
 func New(cfg Config) (*Volumes, error) {
-	if cfg.Root == "" || cfg.Client == nil {
-		return nil, errors.New("configure volumes: Root and Client are required")
+	if cfg.Root == "" || cfg.Locals == "" || cfg.Node == "" || cfg.Client == nil {
+		return nil, errors.New("configure volumes: Root, Locals, Node and Client are required")
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = systemClock{}
@@ -148,6 +150,10 @@ func (v *Volumes) setUp(ctx context.Context, entry *prepared, volume *v1.Volume)
 		return v.emptyDir(pod, volume.Name, source.EmptyDir)
 	case source.HostPath != nil:
 		return source.HostPath.Path, checkHostPath(source.HostPath)
+	case source.PersistentVolumeClaim != nil:
+		return v.claimed(ctx, pod, source.PersistentVolumeClaim.ClaimName)
+	case source.Ephemeral != nil:
+		return v.claimed(ctx, pod, pod.Name+"-"+volume.Name)
 	case isMirror(source):
 		return v.mirror(ctx, entry, volume)
 	}

@@ -23,22 +23,29 @@ import (
 	"proa/client/fake"
 	"proa/kinds"
 	kind "proa/kinds/resource"
+	"proa/kinds/storage"
 	"proa/node/volume"
 )
 
 // node is a volume manager over an API in memory, whose clock stands still until a test moves it.
 type node struct {
 	*volume.Volumes
-	t      *testing.T
-	root   string
-	client *tokenClient
-	clock  *clock
-	pull   func(ctx context.Context, image string) (string, error) // of image volumes
+	t            *testing.T
+	root, locals string
+	client       *tokenClient
+	clock        *clock
+	pull         func(ctx context.Context, image string) (string, error) // of image volumes
 }
 
 func row(name string, object func() kind.Object) *kind.Resource {
 	return &kind.Resource{Version: "v1", Name: name, Kind: name, Namespaced: true, New: object,
 		NewList: func() apiruntime.Object { return nil }}
+}
+
+func cluster(name string, object func() kind.Object) *kind.Resource {
+	r := row(name, object)
+	r.Namespaced = false
+	return r
 }
 
 func newNode(t *testing.T) *node {
@@ -49,8 +56,10 @@ func newNode(t *testing.T) *node {
 	api := fake.New(fake.Config{Kinds: kinds.New(
 		row("configmaps", func() kind.Object { return &v1.ConfigMap{} }),
 		row("secrets", func() kind.Object { return &v1.Secret{} }),
-		row("pods", func() kind.Object { return &v1.Pod{} }))})
-	n := &node{t: t, root: t.TempDir(), clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
+		row("pods", func() kind.Object { return &v1.Pod{} }),
+		row("persistentvolumeclaims", func() kind.Object { return &v1.PersistentVolumeClaim{} }),
+		cluster("persistentvolumes", func() kind.Object { return &v1.PersistentVolume{} }))})
+	n := &node{t: t, root: t.TempDir(), locals: filepath.Join(t.TempDir(), "volumes"), clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
 	n.client = &tokenClient{Client: api.As("node"), clock: n.clock}
 	n.restart()
 	return n
@@ -59,7 +68,7 @@ func newNode(t *testing.T) *node {
 // restart makes a new manager over the same folder, as a new agent does.
 func (n *node) restart() {
 	n.t.Helper()
-	volumes, err := volume.New(volume.Config{Root: n.root, Client: n.client, Clock: n.clock,
+	volumes, err := volume.New(volume.Config{Root: n.root, Locals: n.locals, Node: "worker", Client: n.client, Clock: n.clock,
 		Image: func(ctx context.Context, _ *v1.Pod, image string, _ v1.PullPolicy) (string, error) {
 			return n.pull(ctx, image)
 		},
@@ -91,8 +100,12 @@ func (n *node) pod(spec string) *v1.Pod {
 // put creates or updates an object.
 func (n *node) put(table string, object client.Object) client.Object {
 	n.t.Helper()
-	object.SetNamespace("shop")
-	object.SetUID("")
+	if table != "persistentvolumes" {
+		object.SetNamespace("shop")
+	}
+	if table == "pods" {
+		object.SetUID("") // the API's to give
+	}
 	ref := client.RefOf(table, object)
 	var stored client.Object
 	var err error
@@ -406,7 +419,8 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		"emptyDir: {medium: Tape}":                                                `unknown storage medium "Tape"`,
 		"configMap: {name: settings, items: [{key: one, path: ../escape}]}":       `invalid path: must not contain '..': ../escape`,
 		"configMap: {name: settings, items: [{key: one, path: ..data}]}":          `invalid path: must not start with '..': ..data`,
-		"persistentVolumeClaim: {claimName: c}":                                   `this kind of volume is not supported by the node`,
+		"persistentVolumeClaim: {claimName: c}":                                   `persistentvolumeclaims "c" not found`,
+		"nfs: {server: s, path: /}":                                               `this kind of volume is not supported by the node`,
 		"downwardAPI: {items: [{path: p, fieldRef: {fieldPath: spec.nodeName}}]}": `unsupported fieldPath: spec.nodeName`,
 	} {
 		pod := n.pod("volumes: [{name: v, " + source + "}]\ncontainers: [{name: c, image: x}]")
@@ -470,5 +484,99 @@ func TestEmptyDirKeepsItsContentUntilRelease(t *testing.T) {
 	}
 	if mounts, _ := os.ReadFile("/proc/self/mountinfo"); strings.Contains(string(mounts), n.root) {
 		t.Error("mounts are left")
+	}
+}
+
+// A claim's volume is a directory that outlives its pods, and goes when the volume does.
+func TestClaim(t *testing.T) {
+	n := newNode(t)
+	n.run()
+	pv := &v1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pvc-1", UID: "v1", Finalizers: []string{storage.LocalFinalizer}}}
+	pv.Spec.CSI = &v1.CSIPersistentVolumeSource{Driver: storage.LocalDriver, VolumeHandle: "pvc-1", VolumeAttributes: map[string]string{storage.LocalNode: "worker"}}
+	pv.Spec.ClaimRef = &v1.ObjectReference{Namespace: "shop", Name: "data", UID: "c1"}
+	claim := &v1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data", UID: "c1"}}
+	pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "p1"}}
+	group := int64(4711)
+	pod.Spec.SecurityContext = &v1.PodSecurityContext{FSGroup: &group}
+	pod.Spec.Volumes = []v1.Volume{{Name: "v", VolumeSource: v1.VolumeSource{PersistentVolumeClaim: &v1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
+	pv, claim = n.put("persistentvolumes", pv).(*v1.PersistentVolume), n.put("persistentvolumeclaims", claim).(*v1.PersistentVolumeClaim)
+
+	_, err := n.Prepare(t.Context(), pod)
+	wantError(t, err, `MountVolume.SetUp failed for volume "v" : persistentvolumeclaim "data" has no volume yet`)
+
+	claim, pv = claim.DeepCopy(), pv.DeepCopy()
+	pv.Spec.ClaimRef.UID = claim.UID
+	pv = n.put("persistentvolumes", pv).DeepCopyObject().(*v1.PersistentVolume)
+	claim.Spec.VolumeName, claim.Status.Phase = "pvc-1", v1.ClaimBound
+	n.put("persistentvolumeclaims", claim)
+	paths, err := n.Prepare(t.Context(), pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(n.locals, "pvc-1"); paths["v"] != want {
+		t.Fatalf("the volume is at %s, want %s", paths["v"], want)
+	}
+	info, err := os.Stat(paths["v"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o777 || info.Sys().(*syscall.Stat_t).Gid != uint32(group) {
+		t.Errorf("the volume has mode %v and group %d", info.Mode(), info.Sys().(*syscall.Stat_t).Gid)
+	}
+	if err := os.WriteFile(filepath.Join(paths["v"], "row"), []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Release(t.Context(), pod.UID); err != nil {
+		t.Fatal(err)
+	}
+	n.restart()
+	n.run()
+	if paths, err = n.Prepare(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(paths["v"], "row")); err != nil {
+		t.Fatalf("the volume's content did not outlive its pod: %v", err)
+	}
+	if err := n.Release(t.Context(), pod.UID); err != nil {
+		t.Fatal(err)
+	}
+
+	for name, spoil := range map[string]func(*v1.PersistentVolume){
+		`MountVolume.SetUp failed for volume "v" : "../pvc-1" names no directory`:                                         func(pv *v1.PersistentVolume) { pv.Spec.CSI.VolumeHandle = "../pvc-1" },
+		`MountVolume.SetUp failed for volume "v" : persistentvolume "pvc-1" is a directory of node "other"`:               func(pv *v1.PersistentVolume) { pv.Spec.CSI.VolumeAttributes[storage.LocalNode] = "other" },
+		`MountVolume.SetUp failed for volume "v" : persistentvolume "pvc-1" is not bound to persistentvolumeclaim "data"`: func(pv *v1.PersistentVolume) { pv.Spec.ClaimRef.UID = "c2" },
+		`MountVolume.SetUp failed for volume "v" : the source of persistentvolume "pvc-1" is not supported by the node`:   func(pv *v1.PersistentVolume) { pv.Spec.CSI.Driver = "disks.example.com" },
+	} {
+		bad := pv.DeepCopy()
+		bad.ResourceVersion = ""
+		spoil(bad)
+		n.put("persistentvolumes", bad)
+		_, err := n.Prepare(t.Context(), pod)
+		wantError(t, err, name)
+	}
+	pv.ResourceVersion = ""
+	n.put("persistentvolumes", pv)
+
+	if err := n.client.Delete(t.Context(), client.Ref{Table: "persistentvolumes", Name: "pvc-1"}, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for view := n.client.View(); view.Get(client.Ref{Table: "persistentvolumes", Name: "pvc-1"}) != nil; view = n.client.View() {
+		w, err := n.client.Watch("persistentvolumes", view)
+		if err == nil {
+			_, err = w.Next(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(n.locals, "pvc-1")); !os.IsNotExist(err) {
+		t.Errorf("the directory of a deleted volume is still there: %v", err)
+	}
+}
+
+func wantError(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %s", err, want)
 	}
 }

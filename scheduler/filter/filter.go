@@ -16,6 +16,7 @@ const (
 	NodeTaints
 	NodeAllocatable
 	PodGone // a pod that was placed has ended or been deleted
+	Volumes // a claim, a volume or a storage class
 )
 
 // Check says why a node cannot take the pod; no reasons mean that it can. hopeless: no removal of pods would help.
@@ -25,18 +26,25 @@ type Check func(n *state.Node) (reasons []string, hopeless bool)
 type Step struct {
 	Name  string
 	Waits Change
-	// For prepares the check for one pod, nil if every node passes.
-	For func(p *state.Pod) Check
+	// For prepares the check for one pod, nil if every node passes. nowhere, if not empty, says why no node can take it.
+	For func(st *state.State, p *state.Pod) (check Check, nowhere string)
+}
+
+// alone adapts a step that looks at the pod and one node alone.
+func alone(f func(p *state.Pod) Check) func(*state.State, *state.Pod) (Check, string) {
+	return func(_ *state.State, p *state.Pod) (Check, string) { return f(p), "" }
 }
 
 // Steps lists the filters in the order in which they are tried; a node's first rejection counts.
 func Steps() []Step {
 	return []Step{
-		{"NodeUnschedulable", NodeAdded | NodeTaints, unschedulable},
-		{"NodeName", NodeAdded, nodeName},
-		{"TaintToleration", NodeAdded | NodeTaints, taints},
-		{"NodeAffinity", NodeAdded | NodeLabels, affinity},
-		{"NodePorts", NodeAdded | PodGone, ports},
-		{"NodeResourcesFit", NodeAdded | NodeAllocatable | PodGone, resources},
+		{"NodeUnschedulable", NodeAdded | NodeTaints, alone(unschedulable)},
+		{"NodeName", NodeAdded, alone(nodeName)},
+		{"TaintToleration", NodeAdded | NodeTaints, alone(taints)},
+		{"NodeAffinity", NodeAdded | NodeLabels, alone(affinity)},
+		{"NodePorts", NodeAdded | PodGone, alone(ports)},
+		{"NodeResourcesFit", NodeAdded | NodeAllocatable | PodGone, alone(resources)},
+		{"VolumeRestrictions", PodGone, exclusive},
+		{"VolumeBinding", NodeAdded | NodeLabels | Volumes, volumes},
 	}
 }

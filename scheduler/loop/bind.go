@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 
@@ -14,6 +15,8 @@ import (
 
 	"proa/client"
 	"proa/kinds/podspec"
+	"proa/kinds/storage"
+	"proa/scheduler"
 	"proa/scheduler/filter"
 )
 
@@ -34,10 +37,58 @@ func (l *Loop) bind(ctx context.Context, e *entry, node string) {
 			l.cfg.Log.Error("pod could not be bound", "pod", pod.Namespace+"/"+pod.Name, "node", node, "err", err)
 		}
 		select {
-		case l.outcomes <- outcome{e, err}:
+		case l.outcomes <- outcome{entry: e, err: err}:
 		case <-ctx.Done():
 		}
 	})
+}
+
+// errVolumes: the pod is bound when its claims are.
+var errVolumes = errors.New("waiting for volumes to be bound")
+
+// provide has the claims of a pod get their volumes for its node, in the background. The pod waits for that: it is decided
+// about again when they have them, and the volumes then hold it to their node.
+func (l *Loop) provide(ctx context.Context, e *entry, d scheduler.Decision) {
+	l.acquire()
+	l.writers.Go(func() {
+		defer func() { <-l.bindings }()
+		o := outcome{entry: e, err: errVolumes, waits: filter.Volumes}
+		for _, p := range d.Volumes {
+			if err := l.provideOne(ctx, p, d.Node); err != nil {
+				if !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+					l.cfg.Log.Error("volume could not be provided", "claim", p.Claim.Namespace+"/"+p.Claim.Name, "node", d.Node, "err", err)
+				}
+				o = outcome{entry: e, err: err}
+			}
+		}
+		select {
+		case l.outcomes <- o:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// provideOne gives a free volume to the claim, or tells the claim's provisioner the node.
+func (l *Loop) provideOne(ctx context.Context, p filter.Provision, node string) error {
+	if p.Volume != nil {
+		if storage.IsFor(p.Volume, p.Claim) {
+			return nil // the controller completes it
+		}
+		next := p.Volume.DeepCopy()
+		next.Spec.ClaimRef = &v1.ObjectReference{
+			Kind: "PersistentVolumeClaim", APIVersion: "v1", Namespace: p.Claim.Namespace, Name: p.Claim.Name, UID: p.Claim.UID, ResourceVersion: p.Claim.ResourceVersion,
+		}
+		metav1.SetMetaDataAnnotation(&next.ObjectMeta, storage.BoundByController, "yes")
+		_, err := l.cfg.Client.Update(ctx, client.RefOf(volumesTable, next), "", next, metav1.UpdateOptions{})
+		return err
+	}
+	if p.Claim.Annotations[storage.SelectedNode] == node {
+		return nil
+	}
+	next := p.Claim.DeepCopy()
+	metav1.SetMetaDataAnnotation(&next.ObjectMeta, storage.SelectedNode, node)
+	_, err := l.cfg.Client.Update(ctx, client.RefOf(claimsTable, next), "", next, metav1.UpdateOptions{})
+	return err
 }
 
 // acquire waits for a free writer. It settles outcomes meanwhile, since a writer is only free once its outcome is taken.

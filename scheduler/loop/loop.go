@@ -14,6 +14,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"proa/client"
@@ -54,14 +55,18 @@ type Loop struct {
 type outcome struct {
 	entry *entry
 	err   error
+	waits filter.Change // what the pod waits for when it could not be bound; 0: nothing but a pause
 }
 
 // maxBindings is how many bindings are under way at most: enough to fill one group commit after another.
 const maxBindings = 64
 
 const (
-	podsTable  = "pods"
-	nodesTable = "nodes"
+	podsTable    = "pods"
+	nodesTable   = "nodes"
+	claimsTable  = "persistentvolumeclaims"
+	volumesTable = "persistentvolumes"
+	classesTable = "storageclasses.storage.k8s.io"
 )
 
 // New starts nothing.
@@ -98,8 +103,9 @@ func (l *Loop) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changes := make(chan []client.Event)
-	broken := make(chan error, 2)
-	for _, table := range []string{nodesTable, podsTable} {
+	tables := []string{nodesTable, podsTable, claimsTable, volumesTable, classesTable}
+	broken := make(chan error, len(tables))
+	for _, table := range tables {
 		w, err := l.cfg.Client.Watch(table, view)
 		if err != nil {
 			return fmt.Errorf("watch %s: %w", table, err)
@@ -167,6 +173,11 @@ func (l *Loop) load(view client.View) {
 	for node := range client.List[*v1.Node](view, nodesTable, "") {
 		l.state.SetNode(node)
 	}
+	for _, table := range []string{claimsTable, volumesTable, classesTable} {
+		for obj := range view.List(table, "") {
+			l.setStorage(obj, false)
+		}
+	}
 	for pod := range client.List[*v1.Pod](view, podsTable, "") {
 		l.setPod(pod)
 	}
@@ -191,6 +202,33 @@ func (l *Loop) observe(e client.Event) {
 		l.state.SetNode(obj)
 		if change := nodeChange(old, obj); change != 0 {
 			l.queue.wake(change, now)
+		}
+	default:
+		l.setStorage(obj, e.Type == client.Deleted)
+		l.queue.wake(filter.Volumes, now)
+	}
+}
+
+// setStorage takes a claim, a volume or a storage class into the state, or out of it.
+func (l *Loop) setStorage(obj client.Object, gone bool) {
+	switch obj := obj.(type) {
+	case *v1.PersistentVolumeClaim:
+		if gone {
+			l.state.Volumes.DeleteClaim(obj.Namespace, obj.Name)
+		} else {
+			l.state.Volumes.SetClaim(obj)
+		}
+	case *v1.PersistentVolume:
+		if gone {
+			l.state.Volumes.DeleteVolume(obj.Name)
+		} else {
+			l.state.Volumes.SetVolume(obj)
+		}
+	case *storagev1.StorageClass:
+		if gone {
+			l.state.Volumes.DeleteClass(obj.Name)
+		} else {
+			l.state.Volumes.SetClass(obj)
 		}
 	}
 }
@@ -238,7 +276,11 @@ func (l *Loop) schedule(ctx context.Context) {
 			continue
 		}
 		l.state.Place(e.pod, d.Node)
-		l.bind(ctx, e, d.Node)
+		if len(d.Volumes) > 0 {
+			l.provide(ctx, e, d)
+		} else {
+			l.bind(ctx, e, d.Node)
+		}
 	}
 }
 
@@ -252,7 +294,11 @@ func (l *Loop) settle(o outcome) {
 		return
 	}
 	l.state.Remove(uid)
-	l.queue.reject(o.entry, 0, l.cfg.Clock.Now())
+	if o.waits == filter.Volumes && len(filter.Open(l.state.Volumes, o.entry.pod.Pod)) == 0 {
+		l.queue.makeReady(o.entry) // the volumes came before the answer did
+		return
+	}
+	l.queue.reject(o.entry, o.waits, l.cfg.Clock.Now())
 }
 
 // retryAfter is how long a session waits after it broke, so that a refusing API is not hammered.

@@ -13,6 +13,8 @@ import (
 // Invariants: a pod is counted on exactly the node it was last placed on; Nodes holds the nodes whose object is known,
 // by name; a Node's sums equal what adding up its pods would give.
 type State struct {
+	Volumes *Volumes
+
 	nodes  map[string]*Node
 	listed []*Node // nodes with an object, by name; nil: must be listed anew
 	pods   map[types.UID]placed
@@ -25,7 +27,7 @@ type placed struct {
 
 // New is a cluster without nodes.
 func New() *State {
-	return &State{nodes: map[string]*Node{}, pods: map[types.UID]placed{}}
+	return &State{Volumes: newVolumes(), nodes: map[string]*Node{}, pods: map[types.UID]placed{}}
 }
 
 // SetNode takes the newest version of a node.
@@ -48,6 +50,7 @@ func (s *State) DeleteNode(name string) {
 func (s *State) Place(p *Pod, node string) {
 	s.Remove(p.Pod.UID)
 	s.node(node).count(p, 1)
+	s.Volumes.count(p.Pod, 1)
 	s.pods[p.Pod.UID] = placed{p, node}
 }
 
@@ -59,6 +62,7 @@ func (s *State) Remove(uid types.UID) bool {
 	}
 	delete(s.pods, uid)
 	s.nodes[was.node].count(was.pod, -1)
+	s.Volumes.count(was.pod.Pod, -1)
 	s.drop(was.node)
 	return true
 }

@@ -1,0 +1,16 @@
+package volumebinding_test
+
+import (
+	"testing"
+
+	"proa/controllers/volumebinding"
+	"proa/kinds"
+	"proa/reconcile"
+	"proa/reconcile/reconciletest"
+)
+
+func TestScripts(t *testing.T) {
+	reconciletest.Run(t, "testdata", kinds.Builtin(), func() []reconcile.Controller {
+		return []reconcile.Controller{volumebinding.New()}
+	})
+}
