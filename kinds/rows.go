@@ -4,10 +4,13 @@ import (
 	"proa/kinds/apps"
 	"proa/kinds/authentication"
 	"proa/kinds/authorization"
+	"proa/kinds/autoscaling"
 	"proa/kinds/batch"
 	"proa/kinds/coordination"
 	"proa/kinds/core"
 	"proa/kinds/discovery"
+	"proa/kinds/legacy"
+	"proa/kinds/networking"
 	"proa/kinds/node"
 	"proa/kinds/policy"
 	"proa/kinds/rbac"
@@ -17,7 +20,7 @@ import (
 
 // Builtin is the table of everything that a cluster can hold without custom resources. Discovery lists it in this order.
 func Builtin() *Table {
-	return New(
+	return New(legacy.Serve(
 		core.ConfigMap(),
 		core.Endpoints(),
 		core.Event(),
@@ -47,11 +50,16 @@ func Builtin() *Table {
 		apps.ReplicaSet(),
 		apps.StatefulSet(),
 
+		autoscaling.HorizontalPodAutoscaler(),
+
 		batch.CronJob(),
 		batch.Job(),
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),
+
+		networking.Ingress(),
+		networking.IngressClass(),
 
 		node.RuntimeClass(),
 		policy.PodDisruptionBudget(),
@@ -69,5 +77,5 @@ func Builtin() *Table {
 		storage.StorageClass(),
 		storage.VolumeAttachment(),
 		storage.VolumeAttributesClass(),
-	)
+	)...)
 }

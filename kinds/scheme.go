@@ -5,11 +5,13 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -33,10 +35,12 @@ func NewScheme() *runtime.Scheme {
 		batchv1.AddToScheme,
 		authenticationv1.AddToScheme,
 		authorizationv1.AddToScheme,
-		autoscalingv1.AddToScheme, // Scale
+		autoscalingv1.AddToScheme, // Scale too
+		autoscalingv2.AddToScheme,
 		coordinationv1.AddToScheme,
 		discoveryv1.AddToScheme,
 		eventsv1.AddToScheme,
+		networkingv1.AddToScheme,
 		nodev1.AddToScheme,
 		policyv1.AddToScheme,
 		rbacv1.AddToScheme,
@@ -44,6 +48,16 @@ func NewScheme() *runtime.Scheme {
 		storagev1.AddToScheme,
 	} {
 		utilruntime.Must(add(scheme))
+	}
+	for _, r := range Builtin().Rows() { // old versions, which have the types of the new ones
+		for _, also := range r.Served {
+			gv := schema.GroupVersion{Group: also.Group, Version: also.Version}
+			if gvk := gv.WithKind(r.Kind); also.Kind == "" && !scheme.Recognizes(gvk) {
+				scheme.AddKnownTypeWithName(gvk, also.New())
+				scheme.AddKnownTypeWithName(gv.WithKind(r.Kind+"List"), also.NewList())
+				metav1.AddToGroupVersion(scheme, gv)
+			}
+		}
 	}
 	// Status and the discovery documents are of "v1" whichever group is asked.
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})

@@ -46,6 +46,7 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "DefaultStorageClass", Admit: defaultClass},
 		{Name: "StorageObjectInUseProtection", Admit: protectStorage},
 		{Name: "PersistentVolumeClaimResize", Validate: checkResize},
+		{Name: "DefaultIngressClass", Admit: defaultIngressClass},
 		{Name: "DefaultTolerationSeconds", Admit: defaultTolerations},
 		{Name: "DenyServiceExternalIPs", Validate: denyExternalIPs(c.ExternalIPs)},
 		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: addresses.claimsFor, Claim: addresses.claim},

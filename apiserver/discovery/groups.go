@@ -24,6 +24,9 @@ type groupVersion struct {
 // groupsOf gathers what the rows serve. Groups keep the order in which the rows first name them.
 func groupsOf(table *kinds.Table, doors []Door) []group {
 	b := builder{index: map[schema.GroupVersion]*[]metav1.APIResource{}, doors: doors}
+	for _, r := range table.Rows() { // their own groups come before those that are there for old clients only
+		b.resources(schema.GroupVersion{Group: r.Group, Version: r.Version})
+	}
 	for _, r := range table.Rows() {
 		b.add(r, schema.GroupVersion{Group: r.Group, Version: r.Version}, r.Kind)
 		for _, s := range r.Served {
@@ -77,10 +80,11 @@ func (b *builder) add(r *resource.Resource, gv schema.GroupVersion, kind string)
 		verbs = resource.AllVerbs
 	}
 	list := b.resources(gv)
-	*list = append(*list, metav1.APIResource{
-		Name: r.Name, SingularName: r.Singular, Namespaced: r.Namespaced, Kind: kind,
-		Verbs: sorted(verbs), ShortNames: r.ShortNames, Categories: r.Categories,
-	})
+	main := metav1.APIResource{Name: r.Name, SingularName: r.Singular, Namespaced: r.Namespaced, Kind: kind, Verbs: sorted(verbs)}
+	if gv.Group == r.Group || !b.deprecated(r, gv) { // a short name means the resource where it is today
+		main.ShortNames, main.Categories = r.ShortNames, r.Categories
+	}
+	*list = append(*list, main)
 	named := map[string]bool{}
 	sub := func(s metav1.APIResource) {
 		if named[s.Name] {
@@ -104,6 +108,16 @@ func (b *builder) add(r *resource.Resource, gv schema.GroupVersion, kind string)
 			sub(d.resource(r.Name+"/"+d.Name, r.Namespaced))
 		}
 	}
+}
+
+// deprecated says whether a resource is served under a group version for old clients only.
+func (b *builder) deprecated(r *resource.Resource, gv schema.GroupVersion) bool {
+	for _, s := range r.Served {
+		if s.Group == gv.Group && s.Version == gv.Version {
+			return s.Deprecated != ""
+		}
+	}
+	return false
 }
 
 func subresource(r *resource.Resource, s *resource.Subresource, name, kind string) metav1.APIResource {

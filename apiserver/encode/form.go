@@ -121,9 +121,24 @@ func (v *Version) ToStored(obj resource.Object) (resource.Object, error) {
 			return nil, fmt.Errorf("convert %s: %w", v.Kind, err)
 		}
 		obj = converted
+		v.DefaultStored(obj)
 	}
 	obj.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
 	return obj, nil
+}
+
+// DefaultStored sets, on the stored form of what a client sent, the defaults that are this version's alone.
+func (v *Version) DefaultStored(obj resource.Object) {
+	if v.served != nil && v.served.DefaultStored != nil {
+		v.served.DefaultStored(obj)
+	}
+}
+
+// ConfigToStored turns an applied configuration of this version into one of the stored version.
+func (v *Version) ConfigToStored(config map[string]any) {
+	if v.served != nil && v.served.Config != nil {
+		v.served.Config(config)
+	}
 }
 
 // FromStored gives a stored object in this version, with its type named. The result may be obj itself and is

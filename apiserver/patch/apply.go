@@ -29,6 +29,7 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 		}
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s", got.Kind, got.Version, p.Version.Kind.Kind))
 	}
+	p.Version.ConfigToStored(config.Object)
 	config.SetGroupVersionKind(r.GroupVersionKind())
 	live := old
 	if live == nil {
@@ -52,6 +53,7 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 	}
 	obj, err := f.typed(r, merged, old)
 	if err == nil {
+		p.Version.DefaultStored(obj)
 		setTime(obj, old, p, now)
 	}
 	return obj, err

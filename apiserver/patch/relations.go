@@ -6,6 +6,7 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -31,6 +32,7 @@ var atomic = map[reflect.Type]bool{
 	reflect.TypeFor[corev1.TypedLocalObjectReference]():          true,
 	reflect.TypeFor[metav1.LabelSelector]():                      true,
 	reflect.TypeFor[metav1.OwnerReference]():                     true,
+	reflect.TypeFor[networkingv1.ServiceBackendPort]():           true,
 	reflect.TypeFor[rbacv1.RoleRef]():                            true,
 }
 

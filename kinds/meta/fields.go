@@ -84,3 +84,8 @@ func Protocol(path *field.Path, value corev1.Protocol) field.ErrorList {
 	}
 	return field.ErrorList{field.NotSupported(path, value, []corev1.Protocol{corev1.ProtocolSCTP, corev1.ProtocolTCP, corev1.ProtocolUDP})}
 }
+
+// DomainPrefixedPath wants a domain and a path: "example.com/controller".
+func DomainPrefixedPath(path *field.Path, value string) field.ErrorList {
+	return validation.IsDomainPrefixedPath(path, value)
+}

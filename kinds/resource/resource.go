@@ -93,7 +93,12 @@ type Served struct {
 	ToStored       func(Object) (Object, error) // from this version to the stored one
 	FromStored     func(Object) (Object, error)
 	Default        func(obj Object)
-	Deprecated     string // the Warning shown to users, empty if none
+	// DefaultStored sets, on the stored form of what a client sent, the defaults that are this version's.
+	DefaultStored func(obj Object)
+	// Config turns a configuration that is applied through this version into one of the stored version; it may be partial.
+	// nil: the two have the same fields.
+	Config     func(config map[string]any)
+	Deprecated string // the Warning shown to users, empty if none
 
 	// Validate and ValidateUpdate, if set, replace the row's for what is written through this version. They are given
 	// the stored form.

@@ -1,0 +1,124 @@
+package autoscaling
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"proa/kinds/resource"
+)
+
+// autoscaling/v1 has one number, the CPU's. What else an autoscaler holds it shows as annotations, upstream's, so that
+// nothing is lost when a client of it writes back what it read. Users wrote metrics so before v2 was there.
+const (
+	metricsAnnotation    = "autoscaling.alpha.kubernetes.io/metrics"
+	statusesAnnotation   = "autoscaling.alpha.kubernetes.io/current-metrics"
+	conditionsAnnotation = "autoscaling.alpha.kubernetes.io/conditions"
+	behaviorAnnotation   = "autoscaling.alpha.kubernetes.io/behavior"
+)
+
+func fromV1(obj resource.Object) (resource.Object, error) {
+	from := obj.(*autoscalingv1.HorizontalPodAutoscaler).DeepCopy()
+	to := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: from.ObjectMeta}
+	to.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference(from.Spec.ScaleTargetRef)
+	to.Spec.MinReplicas, to.Spec.MaxReplicas = from.Spec.MinReplicas, from.Spec.MaxReplicas
+	to.Status.ObservedGeneration, to.Status.LastScaleTime = from.Status.ObservedGeneration, from.Status.LastScaleTime
+	to.Status.CurrentReplicas, to.Status.DesiredReplicas = from.Status.CurrentReplicas, from.Status.DesiredReplicas
+	var metrics []autoscalingv1.MetricSpec
+	var statuses []autoscalingv1.MetricStatus
+	for key, into := range map[string]any{
+		metricsAnnotation: &metrics, behaviorAnnotation: &to.Spec.Behavior, statusesAnnotation: &statuses, conditionsAnnotation: &to.Status.Conditions,
+	} {
+		if text, set := from.Annotations[key]; set {
+			if err := json.Unmarshal([]byte(text), into); err != nil {
+				return nil, fmt.Errorf("annotation %s: %w", key, err)
+			}
+			delete(to.Annotations, key)
+		}
+	}
+	for i := range metrics {
+		to.Spec.Metrics = append(to.Spec.Metrics, specFromV1(&metrics[i]))
+	}
+	for i := range statuses {
+		to.Status.CurrentMetrics = append(to.Status.CurrentMetrics, statusFromV1(&statuses[i]))
+	}
+	if len(to.Annotations) == 0 {
+		to.Annotations = nil
+	}
+	if share := from.Spec.TargetCPUUtilizationPercentage; share != nil {
+		to.Spec.Metrics = append(to.Spec.Metrics, cpuMetric(*share))
+	}
+	to.SetGroupVersionKind(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"))
+	return to, nil
+}
+
+func toV1(obj resource.Object) (resource.Object, error) {
+	from := obj.(*autoscalingv2.HorizontalPodAutoscaler).DeepCopy()
+	to := &autoscalingv1.HorizontalPodAutoscaler{ObjectMeta: from.ObjectMeta}
+	to.Spec.ScaleTargetRef = autoscalingv1.CrossVersionObjectReference(from.Spec.ScaleTargetRef)
+	to.Spec.MinReplicas, to.Spec.MaxReplicas = from.Spec.MinReplicas, from.Spec.MaxReplicas
+	to.Status.ObservedGeneration, to.Status.LastScaleTime = from.Status.ObservedGeneration, from.Status.LastScaleTime
+	to.Status.CurrentReplicas, to.Status.DesiredReplicas = from.Status.CurrentReplicas, from.Status.DesiredReplicas
+	var others []autoscalingv1.MetricSpec
+	for _, m := range from.Spec.Metrics {
+		if to.Spec.TargetCPUUtilizationPercentage == nil && m.Resource != nil && m.Resource.Name == corev1.ResourceCPU && m.Resource.Target.AverageUtilization != nil {
+			to.Spec.TargetCPUUtilizationPercentage = m.Resource.Target.AverageUtilization
+			continue
+		}
+		others = append(others, specToV1(&m))
+	}
+	for _, m := range from.Status.CurrentMetrics {
+		if m.Resource != nil && m.Resource.Name == corev1.ResourceCPU && m.Resource.Current.AverageUtilization != nil {
+			to.Status.CurrentCPUUtilizationPercentage = m.Resource.Current.AverageUtilization
+		}
+	}
+	extra := map[string]any{}
+	if len(others) > 0 {
+		extra[metricsAnnotation] = others
+	}
+	if from.Spec.Behavior != nil {
+		extra[behaviorAnnotation] = from.Spec.Behavior
+	}
+	if len(from.Status.CurrentMetrics) > 0 {
+		var statuses []autoscalingv1.MetricStatus
+		for i := range from.Status.CurrentMetrics {
+			statuses = append(statuses, statusToV1(&from.Status.CurrentMetrics[i]))
+		}
+		extra[statusesAnnotation] = statuses
+	}
+	if len(from.Status.Conditions) > 0 {
+		extra[conditionsAnnotation] = from.Status.Conditions
+	}
+	if len(extra) > 0 {
+		to.Annotations = maps.Clone(to.Annotations)
+		if to.Annotations == nil {
+			to.Annotations = map[string]string{}
+		}
+	}
+	for key, value := range extra {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		to.Annotations[key] = string(text)
+	}
+	to.SetGroupVersionKind(autoscalingv1.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"))
+	return to, nil
+}
+
+// configFromV1 turns what is applied through v1.
+func configFromV1(config map[string]any) {
+	spec, _ := config["spec"].(map[string]any)
+	share, set := spec["targetCPUUtilizationPercentage"]
+	if !set {
+		return
+	}
+	delete(spec, "targetCPUUtilizationPercentage")
+	spec["metrics"] = []any{map[string]any{"type": "Resource", "resource": map[string]any{
+		"name": "cpu", "target": map[string]any{"type": "Utilization", "averageUtilization": share},
+	}}}
+}
