@@ -34,9 +34,10 @@ type Config struct {
 	Clock         clock.WithTicker   // optional: the real one
 	Admission     []admit.Step       // optional: nil means no admission; see admit.Steps
 
-	Tokens  verbs.TokenIssuer // optional: serves serviceaccounts/token
-	Answer  verbs.Answer      // optional: answers the kinds that are not stored; see auth.Reviews
-	Streams Streamer          // optional: serves exec, attach, port-forward, logs and proxies
+	Tokens   verbs.TokenIssuer // optional: serves serviceaccounts/token
+	Answer   verbs.Answer      // optional: answers the kinds that are not stored; see auth.Reviews
+	Observed verbs.Observed    // optional: yields the kinds that are seen, not stored
+	Streams  Streamer          // optional: serves exec, attach, port-forward, logs and proxies
 	// Paths serve what is no resource: discovery, OpenAPI, health. Each answers, or returns false and leaves the request
 	// to the next. Optional.
 	Paths []func(http.ResponseWriter, *http.Request) bool
@@ -64,7 +65,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, drain: chain.NewDrain()}
 	v, err := verbs.New(verbs.Config{
 		Store: c.Store, Kinds: c.Kinds, Admission: admit.New(c.Admission...), Fields: patch.NewFields(c.Scheme),
-		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: doors(c.Streams), Tokens: c.Tokens, Answer: c.Answer,
+		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: doors(c.Streams), Tokens: c.Tokens, Answer: c.Answer, Observed: c.Observed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make API server: %w", err)

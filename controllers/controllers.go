@@ -13,6 +13,7 @@ import (
 	"proa/controllers/endpointslicemirroring"
 	"proa/controllers/ephemeralvolume"
 	"proa/controllers/garbagecollector"
+	"proa/controllers/horizontalpodautoscaler"
 	"proa/controllers/job"
 	"proa/controllers/localvolume"
 	"proa/controllers/namespace"
@@ -34,8 +35,9 @@ import (
 
 // Config is what controllers need to know of the cluster.
 type Config struct {
-	Kinds  *kinds.Table // Required.
-	RootCA []byte       // PEM, published in every namespace. Required.
+	Kinds  *kinds.Table                  // Required.
+	RootCA []byte                        // PEM, published in every namespace. Required.
+	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
 }
 
 // All lists every controller of a cluster.
@@ -54,6 +56,7 @@ func All(config Config) []reconcile.Controller {
 		cronjob.New(),
 		ttlafterfinished.New(),
 		disruption.New(),
+		horizontalpodautoscaler.New(config.Kinds, config.Usage),
 		resourcequota.New(config.Kinds),
 
 		ephemeralvolume.New(),

@@ -22,6 +22,7 @@ import (
 	"proa/apiserver/stream"
 	"proa/client"
 	"proa/kinds"
+	"proa/observe/usage"
 	"proa/ops/join"
 	"proa/ops/pki"
 	"proa/store"
@@ -37,6 +38,7 @@ type control struct {
 	api    *apiserver.Server
 	access *auth.Access
 	tokens *auth.Tokens
+	usage  *usage.Meter
 	door   http.Handler // the API, and before it the door by which nodes join
 	listen net.Listener
 	health *health
@@ -92,8 +94,12 @@ func (c *control) openAPI() error {
 	}
 	c.api, err = apiserver.New(apiserver.Config{
 		Store: c.store, Kinds: c.kinds, Scheme: scheme, Authenticator: authenticator, Authorizer: c.access,
-		Admission: steps, Tokens: c.tokens, Answer: reviews.Answer, Streams: streams, Paths: c.paths(scheme),
+		Admission: steps, Tokens: c.tokens, Answer: reviews.Answer, Observed: c.observed, Streams: streams, Paths: c.paths(scheme),
 	})
+	if err != nil {
+		return err
+	}
+	c.usage, err = usage.New(usage.Config{Client: c.as(systemUser, "system:masters"), Ask: streams.Ask, Log: c.cfg.Log})
 	if err != nil {
 		return err
 	}

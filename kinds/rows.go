@@ -10,6 +10,7 @@ import (
 	"proa/kinds/core"
 	"proa/kinds/discovery"
 	"proa/kinds/legacy"
+	"proa/kinds/metrics"
 	"proa/kinds/networking"
 	"proa/kinds/node"
 	"proa/kinds/policy"
@@ -57,6 +58,9 @@ func Builtin() *Table {
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),
+
+		metrics.NodeMetrics(),
+		metrics.PodMetrics(),
 
 		networking.Ingress(),
 		networking.IngressClass(),

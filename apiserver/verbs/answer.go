@@ -3,6 +3,7 @@ package verbs
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"proa/apiserver/auth"
 	"proa/kinds/resource"
@@ -13,6 +14,15 @@ import (
 type Answer func(ctx context.Context, u auth.User, namespace string, obj resource.Object) (resource.Object, error)
 
 func (v *Verbs) findAnswer(c *call) (handler, error) {
+	if slices.Contains(c.Version.Resource.Verbs, "list") {
+		switch {
+		case v.Observed == nil:
+			return nil, nil
+		case !slices.Contains(c.Version.Resource.Verbs, c.Verb):
+			return nil, errMethod
+		}
+		return (*Verbs).serveObserved, nil
+	}
 	if v.Answer == nil {
 		return nil, nil
 	}

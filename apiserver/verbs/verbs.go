@@ -27,6 +27,7 @@ type Config struct {
 	Doors      map[string]Door  // optional: subresources that others serve: "pods/log"
 	Tokens     TokenIssuer      // optional: serves serviceaccounts/token
 	Answer     Answer           // optional: answers the kinds that are not stored
+	Observed   Observed         // optional: yields the kinds that are seen, not stored
 }
 
 // Door serves a subresource that is not a view of the stored object.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -92,6 +93,14 @@ func (a *API) createSubLocked(ref client.Ref, sub string, body client.Object) (c
 }
 
 func (a *API) updateLocked(ref client.Ref, sub string, obj client.Object) (client.Object, string, error) {
+	if scale, ok := obj.(*autoscalingv1.Scale); ok && sub == "scale" {
+		row, old := a.kinds.ByTable(ref.Table), a.getLocked(ref)
+		if old == nil || row.Scale == nil {
+			return nil, "", apierrors.NewNotFound(row.GroupResource(), ref.Name)
+		}
+		obj, sub = old.DeepCopyObject().(client.Object), ""
+		row.Scale.Set(obj, scale.Spec.Replicas)
+	}
 	old := a.getLocked(ref)
 	if old == nil {
 		return nil, "", a.notFound(ref)

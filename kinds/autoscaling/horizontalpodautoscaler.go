@@ -235,3 +235,17 @@ func CurrentOf(m *autoscalingv2.MetricStatus) *autoscalingv2.MetricValueStatus {
 	}
 	return nil
 }
+
+// Tolerances are how far above and below its goal a metric may be before anything is done, as parts of 1.
+func Tolerances(b *autoscalingv2.HorizontalPodAutoscalerBehavior, otherwise float64) (up, down float64) {
+	of := func(rules *autoscalingv2.HPAScalingRules) float64 {
+		if rules == nil || rules.Tolerance == nil {
+			return otherwise
+		}
+		return rules.Tolerance.AsApproximateFloat64()
+	}
+	if b == nil {
+		return otherwise, otherwise
+	}
+	return of(b.ScaleUp), of(b.ScaleDown)
+}

@@ -42,6 +42,7 @@ var rules = []rule{
 	{"network/proxy", []string{"network/ruleset", "kinds/...", "internal/..."}, "pure: objects to rules"},
 	{"network/podnet/plugin/...", []string{"network/podnet/plugin/..."}, "started for every pod: it stays small"},
 	{"network/...", []string{"network/...", "kinds/...", "client", "internal/..."}, "the data plane talks to the API through its client alone"},
+	{"observe/...", []string{"observe/...", "kinds/...", "client", "internal/..."}, "what is seen comes through the API and from nodes that are asked"},
 	{"ops/...", []string{"kinds/...", "client", "internal/..."}, "day 1 and day 2 build on the API, not on its server"},
 	{"examples/...", nil, "what a user would write needs nothing of ours"},
 	{"test/...", []string{"..."}, "tests may look at everything"},
