@@ -15,6 +15,7 @@ import (
 	"proa/controllers/garbagecollector"
 	"proa/controllers/horizontalpodautoscaler"
 	"proa/controllers/job"
+	"proa/controllers/loadbalancer"
 	"proa/controllers/localvolume"
 	"proa/controllers/namespace"
 	"proa/controllers/nodelifecycle"
@@ -37,6 +38,7 @@ import (
 type Config struct {
 	Kinds  *kinds.Table                  // Required.
 	RootCA []byte                        // PEM, published in every namespace. Required.
+	Edge   string                        // the front door's address. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
 }
 
@@ -68,6 +70,8 @@ func All(config Config) []reconcile.Controller {
 		endpointslice.New(),
 		endpointslicemirroring.New(),
 		endpoints.New(),
+		loadbalancer.New(),
+		loadbalancer.NewIngresses(config.Edge),
 
 		garbagecollector.New(config.Kinds),
 		podgc.New(podgc.DefaultThreshold),

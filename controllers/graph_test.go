@@ -28,7 +28,7 @@ func TestGraphIsThePage(t *testing.T) {
 	table := kinds.Builtin()
 	host, err := reconcile.New(
 		reconcile.Config{Client: fake.New(fake.Config{Kinds: table}).As, Kinds: table},
-		controllers.All(controllers.Config{Kinds: table, RootCA: []byte("PEM"), Usage: noUsage{}})...)
+		controllers.All(controllers.Config{Kinds: table, RootCA: []byte("PEM"), Usage: noUsage{}, Edge: "192.0.2.1"})...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	host, err := reconcile.New(reconcile.Config{Client: as, Kinds: table, Resync: -1, Observe: c.observe},
-		controllers.All(controllers.Config{Kinds: table, RootCA: []byte("PEM"), Usage: noUsage{}})...)
+		controllers.All(controllers.Config{Kinds: table, RootCA: []byte("PEM"), Usage: noUsage{}, Edge: "192.0.2.1"})...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ const systemUser = "system:apiserver"
 var dnsService = client.Ref{Table: "services", Namespace: metav1.NamespaceSystem, Name: "kube-dns"}
 
 // bootstrap writes what a cluster starts with and what changed since it last did: namespaces, roles, priority classes,
-// the default storage class, the API's and the DNS server's Services. It is idempotent.
+// the default classes of storage and ingresses, the API's and the DNS server's Services. It is idempotent.
 func (c *control) bootstrap(ctx context.Context) error {
 	api := c.as(systemUser, "system:masters")
 	namespaces := []client.Object{}
@@ -54,6 +54,7 @@ func (c *control) bootstrap(ctx context.Context) error {
 			return ensureAll(ctx, api, "clusterrolebindings.rbac.authorization.k8s.io", nodeClientBinding())
 		},
 		func() error { return ensureAll(ctx, api, "storageclasses.storage.k8s.io", localClass()) },
+		func() error { return ensureAll(ctx, api, "ingressclasses.networking.k8s.io", edgeClass()) },
 		func() error { return c.bootstrapServices(ctx, api) },
 	}
 	failed := make([]error, len(steps))

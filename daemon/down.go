@@ -30,6 +30,15 @@ func Down(ctx context.Context, cfg *Config, grace time.Duration, say func(string
 	if pid != 0 {
 		say(fmt.Sprintf("stopped process %d", pid))
 	}
+	door, err := newFrontDoor(cfg)
+	if err != nil {
+		return err
+	}
+	if stopped, err := door.stop(stop); err != nil {
+		return err
+	} else if stopped {
+		say("closed the front door")
+	}
 	r, err := bundledRuntime(cfg)
 	if err != nil {
 		return err

@@ -107,7 +107,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	host, err := reconcile.New(reconcile.Config{
 		Client: func(identity string) client.Client { return c.as(identity, groupsOf(identity)...) },
 		Kinds:  c.kinds, Log: cfg.Log,
-	}, controllers.All(controllers.Config{Kinds: c.kinds, RootCA: c.keys.CA(), Usage: c.usage})...)
+	}, controllers.All(controllers.Config{Kinds: c.kinds, RootCA: c.keys.CA(), Usage: c.usage, Edge: cfg.nodeIP().String()})...)
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -117,6 +117,9 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		return nil, errors.Join(err, parts.stop(), c.close())
 	}
 	cfg.Progress("API ready", time.Since(begin))
+	if err := c.startEdge(parts); err != nil {
+		return nil, errors.Join(err, parts.stop(), c.close())
+	}
 	parts.add("usage", c.usage.Run)
 	parts.add("controllers", host.Run)
 	scheduler := loop.New(loop.Config{Client: c.as(loop.Identity), Kinds: c.kinds, Log: cfg.Log})

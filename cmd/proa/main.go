@@ -32,6 +32,6 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(up(), down(), uninstall(), server(), agent(), token(), status(), kubectl(), kubeconfig(), image())
+	cmd.AddCommand(up(), down(), uninstall(), server(), agent(), token(), status(), kubectl(), kubeconfig(), image(), edge())
 	return cmd
 }

@@ -109,3 +109,17 @@ func DefaultClass(classes func(func(*networkingv1.IngressClass) bool)) *networki
 
 // EdgeController is the controller of classes whose ingresses the cluster's own edge serves.
 const EdgeController = "proa/edge"
+
+// Serves says whether an Ingress is the cluster's own door's: by its class, which is ours, or because it has none and there
+// is none to take it for.
+func Serves(i *networkingv1.Ingress, class func(string) *networkingv1.IngressClass) bool {
+	name := i.Annotations[ClassAnnotation]
+	if i.Spec.IngressClassName != nil {
+		name = *i.Spec.IngressClassName
+	}
+	if name == "" {
+		return true
+	}
+	c := class(name)
+	return c != nil && c.Spec.Controller == EdgeController
+}

@@ -131,6 +131,12 @@ func networkControllers() []grant {
 			allow(read, "networking.k8s.io", "ipaddresses"),
 			emitEvents(),
 		)},
+		{"edge-controller", rules(
+			allow(read, "networking.k8s.io", "ingresses ingressclasses"),
+			allow("update patch", "networking.k8s.io", "ingresses/status"),
+			allow(read, "core", "services secrets"),
+			allow(read, "discovery.k8s.io", "endpointslices"),
+		)},
 		{"service-controller", rules(
 			allow(read, "core", "services"),
 			allow("update patch", "core", "services/status"),

@@ -132,6 +132,22 @@ func (b *builder) service(s *v1.Service) {
 			onlyLocal := s.Spec.ExternalTrafficPolicy == v1.ServiceExternalTrafficPolicyLocal
 			b.frontend(ruleset.Frontend{Proto: proto, Port: uint16(port.NodePort)}, backendSet{name, all, onlyLocal, sticky})
 		}
+		b.balanced(s, proto, uint16(port.Port), backendSet{name, all, s.Spec.ExternalTrafficPolicy == v1.ServiceExternalTrafficPolicyLocal, sticky})
+	}
+}
+
+// balanced adds the addresses at which a load balancer, or whoever plays its part, serves the port: traffic from here to them
+// need not leave the cluster.
+func (b *builder) balanced(s *v1.Service, proto ruleset.Protocol, port uint16, to backendSet) {
+	if s.Spec.Type != v1.ServiceTypeLoadBalancer {
+		return
+	}
+	for _, point := range s.Status.LoadBalancer.Ingress {
+		addr, err := netip.ParseAddr(point.IP)
+		if err != nil || !addr.Is4() || value(point.IPMode, v1.LoadBalancerIPModeVIP) == v1.LoadBalancerIPModeProxy {
+			continue
+		}
+		b.frontend(ruleset.Frontend{Addr: addr, Proto: proto, Port: port}, to)
 	}
 }
 

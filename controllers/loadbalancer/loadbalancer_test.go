@@ -1,0 +1,16 @@
+package loadbalancer_test
+
+import (
+	"testing"
+
+	"proa/controllers/loadbalancer"
+	"proa/kinds"
+	"proa/reconcile"
+	"proa/reconcile/reconciletest"
+)
+
+func TestScripts(t *testing.T) {
+	reconciletest.Run(t, "testdata", kinds.Builtin(), func() []reconcile.Controller {
+		return []reconcile.Controller{loadbalancer.New(), loadbalancer.NewIngresses("192.0.2.1")}
+	})
+}
