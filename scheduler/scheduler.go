@@ -37,6 +37,8 @@ type Decision struct {
 	Waits filter.Change
 	// Volumes are how claims of the pod that waited for it get their volumes: until they have them it cannot be bound.
 	Volumes []filter.Provision
+	// Preempt are pods that have to go so that this one, which has no node, fits on theirs. nil: none, or they go already.
+	Preempt *Victims
 }
 
 // Schedule decides about one pod. It changes neither pod nor state.
@@ -45,15 +47,24 @@ func (s *Scheduler) Schedule(st *state.State, p *state.Pod) Decision {
 	if len(nodes) == 0 {
 		return Decision{Reason: "no nodes available to schedule pods", Waits: filter.NodeAdded}
 	}
-	found, rejected := s.filter(st, nodes, p)
+	var found []*state.Node
+	var rejected *rejections
+	st.WithNominated(p, func() { found, rejected = s.filter(st, nodes, p) })
 	var node *state.Node
 	switch len(found) {
 	case 0:
-		return rejected.decision(len(nodes))
+		d := rejected.decision(len(nodes), p)
+		if rejected.nowhere == "" && !waits(st, p) {
+			st.WithNominated(p, func() { d.Preempt = s.preempt(st, p, rejected.candidates) })
+		}
+		if d.Preempt != nil || waits(st, p) {
+			d.Reason, _, _ = strings.Cut(d.Reason, " preemption:")
+		}
+		return d
 	case 1:
 		node = found[0]
 	default:
-		node = s.best(found, p)
+		node = s.best(st, found, p)
 	}
 	d := Decision{Node: node.Node.Name}
 	if open := filter.Open(st.Volumes, p.Pod); len(open) > 0 {
@@ -109,6 +120,9 @@ func (s *Scheduler) fits(node *state.Node, checks []check, rejected *rejections)
 	for _, c := range checks {
 		if reasons, hopeless := c.check(node); len(reasons) > 0 {
 			rejected.add(reasons, hopeless, s.filters[c.step].Waits)
+			if !hopeless {
+				rejected.candidates = append(rejected.candidates, node)
+			}
 			return false
 		}
 	}
@@ -116,12 +130,12 @@ func (s *Scheduler) fits(node *state.Node, checks []check, rejected *rejections)
 }
 
 // best scores the nodes. Among equals the first in the order of the search wins.
-func (s *Scheduler) best(nodes []*state.Node, p *state.Pod) *state.Node {
+func (s *Scheduler) best(st *state.State, nodes []*state.Node, p *state.Pod) *state.Node {
 	s.totals = append(s.totals[:0], make([]int64, len(nodes))...)
 	s.raw = append(s.raw[:0], make([]int64, len(nodes))...)
 	for i := range s.scores {
 		step := &s.scores[i]
-		f := step.For(p)
+		f := step.For(st, p)
 		if f == nil {
 			continue
 		}
@@ -163,6 +177,8 @@ type rejections struct {
 	waits    filter.Change
 	hopeless int
 	nowhere  string // the one reason that holds for all nodes
+
+	candidates []*state.Node // where removing pods could help
 }
 
 func (r *rejections) add(reasons []string, hopeless bool, waits filter.Change) {
@@ -179,7 +195,7 @@ func (r *rejections) add(reasons []string, hopeless bool, waits filter.Change) {
 }
 
 // decision words the rejection as upstream does.
-func (r *rejections) decision(nodes int) Decision {
+func (r *rejections) decision(nodes int, p *state.Pod) Decision {
 	var parts []string
 	for reason, count := range r.reasons {
 		parts = append(parts, fmt.Sprintf("%d %s", count, reason))
@@ -189,20 +205,7 @@ func (r *rejections) decision(nodes int) Decision {
 		parts = []string{r.nowhere}
 	}
 	return Decision{
-		Reason: fmt.Sprintf("0/%d nodes are available: %s. %s", nodes, strings.Join(parts, ", "), r.preemption(nodes)),
+		Reason: fmt.Sprintf("0/%d nodes are available: %s. %s", nodes, strings.Join(parts, ", "), unhelpful(nodes, r.hopeless, p)),
 		Waits:  r.waits | filter.NodeAdded,
 	}
-}
-
-// preemption says why removing other pods does not help. No pod is preempted for another yet.
-func (r *rejections) preemption(nodes int) string {
-	var parts []string
-	if left := nodes - r.hopeless; left > 0 {
-		parts = append(parts, fmt.Sprintf("%d No preemption victims found for incoming pod", left))
-	}
-	if r.hopeless > 0 {
-		parts = append(parts, fmt.Sprintf("%d Preemption is not helpful for scheduling", r.hopeless))
-	}
-	slices.Sort(parts)
-	return fmt.Sprintf("preemption: 0/%d nodes are available: %s.", nodes, strings.Join(parts, ", "))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,6 +30,16 @@ func TestSchedule(t *testing.T) {
 			case "nodes":
 				for _, doc := range docs(d.Input) {
 					st.SetNode(decode(t, doc, &v1.Node{}))
+				}
+			case "budget":
+				for _, doc := range docs(d.Input) {
+					st.Budgets.Set(decode(t, doc, &policyv1.PodDisruptionBudget{}))
+				}
+			case "nominate":
+				for _, doc := range docs(d.Input) {
+					pod := decode(t, doc, &v1.Pod{})
+					pod.UID = types.UID(pod.Name)
+					st.Nominate(state.NewPod(pod), pod.Status.NominatedNodeName)
 				}
 			case "class":
 				for _, doc := range docs(d.Input) {
@@ -56,6 +67,13 @@ func TestSchedule(t *testing.T) {
 					got := s.Schedule(st, p)
 					if got.Node == "" {
 						fmt.Fprintf(&out, "%s: %s\n", pod.Name, got.Reason)
+						if got.Preempt != nil {
+							var names []string
+							for _, v := range got.Preempt.Pods {
+								names = append(names, v.Name)
+							}
+							fmt.Fprintf(&out, "  on %s go: %s\n", got.Preempt.Node, strings.Join(names, " "))
+						}
 						continue
 					}
 					st.Place(p, got.Node)

@@ -17,6 +17,7 @@ const (
 	NodeAllocatable
 	PodGone // a pod that was placed has ended or been deleted
 	Volumes // a claim, a volume or a storage class
+	PodPlaced
 )
 
 // Check says why a node cannot take the pod; no reasons mean that it can. hopeless: no removal of pods would help.
@@ -46,5 +47,7 @@ func Steps() []Step {
 		{"NodeResourcesFit", NodeAdded | NodeAllocatable | PodGone, alone(resources)},
 		{"VolumeRestrictions", PodGone, exclusive},
 		{"VolumeBinding", NodeAdded | NodeLabels | Volumes, volumes},
+		{"PodTopologySpread", NodeAdded | NodeLabels | NodeTaints | PodGone | PodPlaced, spread},
+		{"InterPodAffinity", NodeAdded | NodeLabels | PodGone | PodPlaced, near},
 	}
 }

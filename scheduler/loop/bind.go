@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"proa/client"
 	"proa/kinds/podspec"
@@ -115,13 +113,10 @@ func (l *Loop) reject(ctx context.Context, e *entry, reason string) {
 		if c := podspec.Condition(pod, v1.PodScheduled); c != nil && c.Status == v1.ConditionFalse && c.Message == reason {
 			return
 		}
-		patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []any{v1.PodCondition{
+		err := l.patchStatus(ctx, pod, map[string]any{"conditions": []any{v1.PodCondition{
 			Type: v1.PodScheduled, Status: v1.ConditionFalse, Reason: v1.PodReasonUnschedulable, Message: reason,
 			LastTransitionTime: metav1.NewTime(l.cfg.Clock.Now()), ObservedGeneration: pod.Generation,
-		}}}, "metadata": map[string]any{"uid": pod.UID}})
-		if err == nil {
-			_, err = l.cfg.Client.Patch(ctx, client.RefOf(podsTable, pod), "status", types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-		}
+		}}})
 		if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
 			l.cfg.Log.Warn("pod's condition could not be written", "pod", pod.Namespace+"/"+pod.Name, "err", err)
 		}

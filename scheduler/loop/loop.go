@@ -14,7 +14,9 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"proa/client"
@@ -67,6 +69,8 @@ const (
 	claimsTable  = "persistentvolumeclaims"
 	volumesTable = "persistentvolumes"
 	classesTable = "storageclasses.storage.k8s.io"
+	spacesTable  = "namespaces"
+	budgetsTable = "poddisruptionbudgets.policy"
 )
 
 // New starts nothing.
@@ -103,7 +107,7 @@ func (l *Loop) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changes := make(chan []client.Event)
-	tables := []string{nodesTable, podsTable, claimsTable, volumesTable, classesTable}
+	tables := []string{nodesTable, podsTable, claimsTable, volumesTable, classesTable, spacesTable, budgetsTable}
 	broken := make(chan error, len(tables))
 	for _, table := range tables {
 		w, err := l.cfg.Client.Watch(table, view)
@@ -173,9 +177,9 @@ func (l *Loop) load(view client.View) {
 	for node := range client.List[*v1.Node](view, nodesTable, "") {
 		l.state.SetNode(node)
 	}
-	for _, table := range []string{claimsTable, volumesTable, classesTable} {
+	for _, table := range []string{claimsTable, volumesTable, classesTable, spacesTable, budgetsTable} {
 		for obj := range view.List(table, "") {
-			l.setStorage(obj, false)
+			l.setOther(obj, false)
 		}
 	}
 	for pod := range client.List[*v1.Pod](view, podsTable, "") {
@@ -204,13 +208,14 @@ func (l *Loop) observe(e client.Event) {
 			l.queue.wake(change, now)
 		}
 	default:
-		l.setStorage(obj, e.Type == client.Deleted)
-		l.queue.wake(filter.Volumes, now)
+		if l.setOther(obj, e.Type == client.Deleted) {
+			l.queue.wake(filter.Volumes, now)
+		}
 	}
 }
 
-// setStorage takes a claim, a volume or a storage class into the state, or out of it.
-func (l *Loop) setStorage(obj client.Object, gone bool) {
+// setOther takes what is neither pod nor node into the state, or out of it. It says whether it has to do with storage.
+func (l *Loop) setOther(obj client.Object, gone bool) (storage bool) {
 	switch obj := obj.(type) {
 	case *v1.PersistentVolumeClaim:
 		if gone {
@@ -230,7 +235,22 @@ func (l *Loop) setStorage(obj client.Object, gone bool) {
 		} else {
 			l.state.Volumes.SetClass(obj)
 		}
+	case *v1.Namespace:
+		if gone {
+			l.state.DeleteNamespace(obj.Name)
+		} else {
+			l.state.SetNamespace(obj.Name, obj.Labels)
+		}
+		return false
+	case *policyv1.PodDisruptionBudget:
+		if gone {
+			l.state.Budgets.Delete(obj.Namespace, obj.Name)
+		} else {
+			l.state.Budgets.Set(obj)
+		}
+		return false
 	}
+	return true
 }
 
 // setPod files a pod where it belongs: on its node, in the queue, or nowhere.
@@ -240,13 +260,19 @@ func (l *Loop) setPod(pod *v1.Pod) {
 		l.forget(pod.UID)
 	case pod.Spec.NodeName != "":
 		l.queue.remove(pod.UID)
-		l.state.Place(state.NewPod(pod), pod.Spec.NodeName)
+		p := state.NewPod(pod)
+		l.state.Nominate(p, "")
+		if l.state.PlacedOn(pod.UID) != pod.Spec.NodeName {
+			l.queue.wake(filter.PodPlaced, l.cfg.Clock.Now())
+		}
+		l.state.Place(p, pod.Spec.NodeName)
 	case pod.DeletionTimestamp != nil || pod.Spec.SchedulerName != SchedulerName || len(pod.Spec.SchedulingGates) > 0:
 		l.queue.remove(pod.UID)
 	case l.state.PlacedOn(pod.UID) != "":
 		// Its binding is under way.
 	default:
 		l.offer(pod)
+		l.state.Nominate(l.queue.pods[pod.UID].pod, pod.Status.NominatedNodeName)
 	}
 }
 
@@ -260,6 +286,7 @@ func (l *Loop) offer(pod *v1.Pod) {
 }
 
 func (l *Loop) forget(uid types.UID) {
+	l.state.Nominate(&state.Pod{Pod: &v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}}}, "")
 	l.queue.remove(uid)
 	if l.state.Remove(uid) {
 		l.queue.wake(filter.PodGone, l.cfg.Clock.Now())
@@ -273,6 +300,9 @@ func (l *Loop) schedule(ctx context.Context) {
 		if d.Node == "" {
 			l.queue.reject(e, d.Waits, l.cfg.Clock.Now())
 			l.reject(ctx, e, d.Reason)
+			if d.Preempt != nil {
+				l.preempt(ctx, e, d.Preempt)
+			}
 			continue
 		}
 		l.state.Place(e.pod, d.Node)

@@ -18,7 +18,7 @@ type Step struct {
 	Name   string
 	Weight int64
 	// For prepares the score for one pod: 0 to Max, or with Scaled any number of at least 0. nil: all nodes are equal.
-	For func(p *state.Pod) func(n *state.Node) int64
+	For func(st *state.State, p *state.Pod) func(n *state.Node) int64
 	// Scaled brings the numbers of all nodes to 0..Max by the largest; Inverse makes the largest 0.
 	Scaled, Inverse bool
 }
@@ -26,11 +26,19 @@ type Step struct {
 // Steps lists the scores with upstream's weights.
 func Steps() []Step {
 	return []Step{
-		{Name: "TaintToleration", Weight: 3, For: avoidedTaints, Scaled: true, Inverse: true},
-		{Name: "NodeAffinity", Weight: 2, For: preferredAffinity, Scaled: true},
-		{Name: "NodeResourcesFit", Weight: 1, For: leastAllocated},
-		{Name: "NodeResourcesBalancedAllocation", Weight: 1, For: balanced},
+		{Name: "TaintToleration", Weight: 3, For: alone(avoidedTaints), Scaled: true, Inverse: true},
+		{Name: "NodeAffinity", Weight: 2, For: alone(preferredAffinity), Scaled: true},
+		{Name: "PodTopologySpread", Weight: 2, For: crowded, Scaled: true, Inverse: true},
+		{Name: "InterPodAffinity", Weight: 2, For: liked, Scaled: true},
+		{Name: "NodeResourcesFit", Weight: 1, For: alone(leastAllocated)},
+		{Name: "NodeResourcesBalancedAllocation", Weight: 1, For: alone(balanced)},
+		{Name: "ImageLocality", Weight: 1, For: hasImages},
 	}
+}
+
+// alone adapts a step that looks at the pod and one node alone.
+func alone(f func(p *state.Pod) func(*state.Node) int64) func(*state.State, *state.Pod) func(*state.Node) int64 {
+	return func(_ *state.State, p *state.Pod) func(*state.Node) int64 { return f(p) }
 }
 
 // avoidedTaints counts the taints that ask pods to stay away and that the pod does not tolerate.

@@ -23,6 +23,7 @@ type Pod struct {
 	HostPorts []podspec.HostPort
 	Required  nodeaffinity.RequiredNodeAffinity
 	Preferred *nodeaffinity.PreferredSchedulingTerms // nil if there are none
+	wishes                                           // with regard to other pods
 }
 
 // NewPod computes what scheduling needs to know of a pod.
@@ -31,6 +32,7 @@ func NewPod(pod *v1.Pod) *Pod {
 		Pod:      pod,
 		Requests: resourcesOf(podspec.Requests(pod)),
 		Required: nodeaffinity.GetRequiredNodeAffinity(pod),
+		wishes:   newWishes(pod),
 	}
 	p.Requests.Pods = 1
 	p.Assumed = assume(pod, p.Requests)
@@ -40,6 +42,14 @@ func NewPod(pod *v1.Pod) *Pod {
 		p.Preferred, _ = nodeaffinity.NewPreferredSchedulingTerms(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
 	}
 	return p
+}
+
+// Priority is 0 for a pod that has none.
+func (p *Pod) Priority() int32 {
+	if p.Pod.Spec.Priority == nil {
+		return 0
+	}
+	return *p.Pod.Spec.Priority
 }
 
 func assume(pod *v1.Pod, requests Resources) Resources {
