@@ -77,6 +77,11 @@ func (s Space) plug(ns netns.NsHandle) error {
 		err = netlink.LinkSetMaster(cable, bridge)
 	}
 	if err == nil {
+		// Where the kernel has bridges pass packet rules, a connection that comes from the node and is led back to it is
+		// bridged, not routed, and would not leave by the port that it came by.
+		err = netlink.LinkSetHairpin(cable, true)
+	}
+	if err == nil {
 		err = netlink.LinkSetUp(cable)
 	}
 	if err != nil {
