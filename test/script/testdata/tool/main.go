@@ -1,16 +1,18 @@
 // Command tool is what the scripts put into containers that need more than the example application: it does what the name
 // it is called by says.
 //
-//	get [-k] [-H HEADER] URL   prints what the URL answers, and fails unless it is 200; -k trusts any server
-//	cat [FILE]                 copies a file, or its input, to its output
-//	tar cf - FILE              the two forms of tar that kubectl cp uses
+//	get [-k] [-ca FILE] [-H HEADER] URL   prints what the URL answers, and fails unless it is 200; -k trusts any server,
+//	                                      -ca those that FILE vouches for
+//	cat [FILE]                            copies a file, or its input, to its output
+//	tar cf - FILE                         the two forms of tar that kubectl cp uses
 //	tar -xmf - -C DIR
-//	hold                       does nothing until it is told to stop
+//	hold                                  does nothing until it is told to stop
 package main
 
 import (
 	"archive/tar"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -40,6 +42,7 @@ func main() {
 func get(args []string) error {
 	flags := flag.NewFlagSet("get", flag.ContinueOnError)
 	trusting := flags.Bool("k", false, "")
+	authority := flags.String("ca", "", "FILE")
 	header := flags.String("H", "", "NAME: VALUE")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -48,10 +51,21 @@ func get(args []string) error {
 	if err != nil {
 		return err
 	}
-	if name, value, ok := strings.Cut(*header, ": "); ok {
+	if name, value, ok := strings.Cut(*header, ": "); ok && name == "Host" {
+		req.Host = value
+	} else if ok {
 		req.Header.Set(name, value)
 	}
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: *trusting}}}
+	trust := &tls.Config{InsecureSkipVerify: *trusting, ServerName: req.Host}
+	if *authority != "" {
+		certificate, err := os.ReadFile(*authority)
+		if err != nil {
+			return err
+		}
+		trust.RootCAs = x509.NewCertPool()
+		trust.RootCAs.AppendCertsFromPEM(certificate)
+	}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: trust}}
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
