@@ -40,6 +40,11 @@ const (
 func Build(f Facts, last v1.NodeStatus, now time.Time) v1.NodeStatus {
 	s := *last.DeepCopy()
 	s.Capacity = capacity(f)
+	for name, q := range last.Capacity {
+		if extended(name) {
+			s.Capacity[name] = q
+		}
+	}
 	s.Allocatable = allocatable(s.Capacity, f.Reserved)
 	s.Addresses = nil
 	for _, ip := range f.IPs {
@@ -78,6 +83,12 @@ func capacity(f Facts) v1.ResourceList {
 }
 
 // allocatable keeps back what is reserved, and what must stay free for pods not to be evicted.
+// extended tells whether a resource is not the machine's own: it is there because somebody said so in the status.
+func extended(name v1.ResourceName) bool {
+	domain, _, ok := strings.Cut(string(name), "/")
+	return ok && domain != "kubernetes.io" && !strings.HasSuffix(domain, ".kubernetes.io")
+}
+
 func allocatable(capacity, reserved v1.ResourceList) v1.ResourceList {
 	a := capacity.DeepCopy()
 	for name, q := range reserved {

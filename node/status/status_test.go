@@ -12,6 +12,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"proa/client"
 	"proa/client/fake"
@@ -136,6 +137,10 @@ func TestNodeThatExists(t *testing.T) {
 	if _, err := c.Create(t.Context(), client.Ref{Table: "nodes"}, "", old, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	patch := []byte(`{"status":{"capacity":{"example.com/dongle":"3"}}}`)
+	if _, err := c.Patch(t.Context(), client.Ref{Table: "nodes", Name: "n1"}, "status", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	reporter := status.New(status.Config{
 		NodeName: "n1", Client: c, Runtime: &runtime{}, IPs: []string{"192.0.2.5"}, Version: "v1.36.3", RootDir: "/", Log: slog.New(slog.DiscardHandler),
 	})
@@ -146,6 +151,9 @@ func TestNodeThatExists(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	if dongles := node.Status.Allocatable["example.com/dongle"]; dongles.Value() != 3 {
+		t.Errorf("allocatable is %v", node.Status.Allocatable)
 	}
 	if node.Labels["mine"] != "kept" || node.Labels[v1.LabelOSStable] != "linux" || !node.Spec.Unschedulable {
 		t.Errorf("node is %+v", node)
