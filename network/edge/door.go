@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -112,10 +113,11 @@ func transport() *http.Transport {
 type retrying struct{ next http.RoundTripper }
 
 func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
-	b := r.Context().Value(backendKey{}).(*backend)
-	var tried []string
+	if r.Body != nil {
+		r.Body = io.NopCloser(r.Body) // a transport closes it when it cannot connect, and the next attempt needs it
+	}
 	var failed error
-	for address := b.pick(tried); address != ""; address = b.pick(tried) {
+	for address := range r.Context().Value(backendKey{}).(*backend).turns() {
 		r.URL.Host = address
 		response, err := t.next.RoundTrip(r)
 		if err == nil {
@@ -124,9 +126,8 @@ func (t *retrying) RoundTrip(r *http.Request) (*http.Response, error) {
 		failed = err
 		var op *net.OpError
 		if !errors.As(err, &op) || op.Op != "dial" || r.Context().Err() != nil {
-			return nil, err
+			break
 		}
-		tried = append(tried, address)
 	}
 	return nil, failed
 }

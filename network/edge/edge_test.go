@@ -259,3 +259,43 @@ func TestNoRequestFailsWhileRoutesChange(t *testing.T) {
 	close(stop)
 	clients.Wait()
 }
+
+// A request that was sent to an address where nobody is arrives, whole, at another: whatever its body, and however many ask.
+func TestDeadAddressesAreTriedNoMoreThanOnce(t *testing.T) {
+	h := newHouse(t)
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := dead.Addr().String()
+	dead.Close()
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(w, r.Body); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(echo.Close)
+	h.door.Serve(&edge.Routes{
+		Rules:    []edge.Rule{{Backend: "b"}},
+		Backends: map[string][]string{"b": {nobody, nobody, echo.Listener.Addr().String()}},
+	})
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for range 50 {
+				response, err := http.Post("http://"+h.plain, "text/plain", strings.NewReader("cargo"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				body, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				if err != nil || string(body) != "cargo" {
+					t.Errorf("answered %s %q, %v", response.Status, body, err)
+					return
+				}
+			}
+		})
+	}
+	clients.Wait()
+}

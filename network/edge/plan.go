@@ -12,6 +12,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/networking"
 )
@@ -60,7 +61,7 @@ func (p *planner) ingress(i *networkingv1.Ingress) {
 		}
 		for j := range r.HTTP.Paths {
 			path := &r.HTTP.Paths[j]
-			exact := path.PathType != nil && *path.PathType == networkingv1.PathTypeExact
+			exact := ptr.Deref(path.PathType, networkingv1.PathTypePrefix) == networkingv1.PathTypeExact
 			p.routes.Rules = append(p.routes.Rules, Rule{Host: r.Host, Path: path.Path, Exact: exact, Backend: p.backend(i.Namespace, &path.Backend), From: from})
 		}
 	}
@@ -115,7 +116,7 @@ func (p *planner) endpoints(namespace, service, port string) []string {
 			continue
 		}
 		for _, sp := range slice.Ports {
-			if sp.Port == nil || sp.Name != nil && *sp.Name != port || sp.Name == nil && port != "" {
+			if sp.Port == nil || ptr.Deref(sp.Name, "") != port {
 				continue
 			}
 			for _, e := range slice.Endpoints {
@@ -127,15 +128,10 @@ func (p *planner) endpoints(namespace, service, port string) []string {
 					continue
 				}
 				at := netip.AddrPortFrom(addr, uint16(*sp.Port)).String()
-				switch is := func(b *bool, otherwise bool) bool {
-					if b == nil {
-						return otherwise
-					}
-					return *b
-				}; {
-				case is(e.Conditions.Ready, true):
+				switch c := &e.Conditions; {
+				case ptr.Deref(c.Ready, true):
 					ready = append(ready, at)
-				case is(e.Conditions.Serving, false) && is(e.Conditions.Terminating, false):
+				case ptr.Deref(c.Serving, false) && ptr.Deref(c.Terminating, false):
 					leaving = append(leaving, at)
 				}
 			}

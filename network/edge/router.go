@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"iter"
 	"net"
 	"slices"
 	"strings"
@@ -25,22 +26,22 @@ type rule struct {
 	backend *backend
 }
 
-// backend is the addresses behind a Service's port, each in turn.
+// backend is the addresses behind a Service's port.
 type backend struct {
-	name      string
 	addresses []string
 	turn      atomic.Uint32
 }
 
-// pick is the next address that is not among those that were tried; "" if there is none.
-func (b *backend) pick(tried []string) string {
-	for range b.addresses {
-		a := b.addresses[int(b.turn.Add(1)%uint32(len(b.addresses)))]
-		if !slices.Contains(tried, a) {
-			return a
+// turns yields every address once, each time beginning with the next.
+func (b *backend) turns() iter.Seq[string] {
+	first := uint64(b.turn.Add(1))
+	return func(yield func(string) bool) {
+		for i := range b.addresses {
+			if !yield(b.addresses[(first+uint64(i))%uint64(len(b.addresses))]) {
+				return
+			}
 		}
 	}
-	return ""
 }
 
 type certificate struct {
@@ -53,12 +54,12 @@ func newRouter(r *Routes) (*router, []error) {
 	out := &router{hosts: map[string][]rule{}}
 	backends := map[string]*backend{}
 	for name, addresses := range r.Backends {
-		backends[name] = &backend{name: name, addresses: addresses}
+		backends[name] = &backend{addresses: addresses}
 	}
 	for _, x := range r.Rules {
 		b := backends[x.Backend]
 		if b == nil {
-			b = &backend{name: x.Backend}
+			b = &backend{}
 		}
 		host := strings.ToLower(x.Host)
 		out.hosts[host] = append(out.hosts[host], rule{x.Path, x.Exact, b})
@@ -97,14 +98,11 @@ func (r *router) find(host, path string) *backend {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	_, parent, _ := strings.Cut(host, ".")
 	for _, key := range []string{host, "*." + parent, ""} {
-		if key == "" && host == "" {
-			continue
-		}
 		if b := match(r.hosts[key], path); b != nil {
 			return b
 		}
 	}
-	return match(r.hosts[""], path)
+	return nil
 }
 
 func match(rules []rule, path string) *backend {

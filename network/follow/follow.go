@@ -1,8 +1,9 @@
-// Package follow keeps something in the kernel in step with tables of the API: it is done once at the start, and again
-// after every change that matters. Changes that come while it is being done are answered together.
+// Package follow keeps something outside the API, such as the kernel's packet rules, in step with tables of the API: it is
+// done once at the start, and again after every change that matters. Changes that come while it is being done are answered
+// together.
 //
-// What failed is tried again after a pause, and so is a watch that broke. When the API cannot be reached nothing is done:
-// the kernel goes on with what it has.
+// What failed is tried again after a pause, and so is a watch that broke. When the API cannot be reached nothing is done,
+// and what was done holds.
 package follow
 
 import (
@@ -61,7 +62,16 @@ func (l *Loop) Run(ctx context.Context) {
 	defer watches.Wait()
 	for table, matters := range l.cfg.Tables {
 		watches.Go(func() {
-			l.retry(ctx, "watch broke", func() error { return l.follow(ctx, table, matters) })
+			for ctx.Err() == nil {
+				err := l.follow(ctx, table, matters)
+				if ctx.Err() != nil {
+					return
+				}
+				l.cfg.Log.Warn("watch broke", "err", err)
+				if !l.pause(ctx) {
+					return
+				}
+			}
 		})
 	}
 	l.Mark()
@@ -72,25 +82,11 @@ func (l *Loop) Run(ctx context.Context) {
 		case <-l.dirty:
 		}
 		if err := l.cfg.Do(); err != nil {
-			l.cfg.Log.Error("the kernel could not be brought in step; trying again", "err", err)
+			l.cfg.Log.Error("not in step with the API; trying again", "err", err)
 			if !l.pause(ctx) {
 				return
 			}
 			l.Mark()
-		}
-	}
-}
-
-// retry calls f, which ends with an error alone, again and again until ctx ends.
-func (l *Loop) retry(ctx context.Context, what string, f func() error) {
-	for ctx.Err() == nil {
-		err := f()
-		if ctx.Err() != nil {
-			return
-		}
-		l.cfg.Log.Warn(what, "err", err)
-		if !l.pause(ctx) {
-			return
 		}
 	}
 }
