@@ -64,6 +64,9 @@ func Builtin() *Table {
 
 		networking.Ingress(),
 		networking.IngressClass(),
+		networking.IPAddress(),
+		networking.NetworkPolicy(),
+		networking.ServiceCIDR(),
 
 		node.RuntimeClass(),
 		policy.PodDisruptionBudget(),

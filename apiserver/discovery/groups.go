@@ -1,12 +1,19 @@
 package discovery
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
 	"sort"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
 
 	"proa/kinds"
+	"proa/kinds/apiregistration"
 	"proa/kinds/resource"
 )
 
@@ -21,12 +28,9 @@ type groupVersion struct {
 	resources []metav1.APIResource // in the order of their names, a subresource after its resource
 }
 
-// groupsOf gathers what the rows serve. Groups keep the order in which the rows first name them.
+// groupsOf gathers what the rows serve, in the order of priorities.
 func groupsOf(table *kinds.Table, doors []Door) []group {
 	b := builder{index: map[schema.GroupVersion]*[]metav1.APIResource{}, doors: doors}
-	for _, r := range table.Rows() { // their own groups come before those that are there for old clients only
-		b.resources(schema.GroupVersion{Group: r.Group, Version: r.Version})
-	}
 	for _, r := range table.Rows() {
 		b.add(r, schema.GroupVersion{Group: r.Group, Version: r.Version}, r.Kind)
 		for _, s := range r.Served {
@@ -47,7 +51,7 @@ func groupsOf(table *kinds.Table, doors []Door) []group {
 	for _, gv := range b.order {
 		resources := *b.index[gv]
 		sort.SliceStable(resources, func(i, j int) bool { return resources[i].Name < resources[j].Name })
-		version := groupVersion{name: gv.Version, resources: resources}
+		served := groupVersion{name: gv.Version, resources: resources}
 		i := 0
 		for i < len(groups) && groups[i].name != gv.Group {
 			i++
@@ -55,9 +59,30 @@ func groupsOf(table *kinds.Table, doors []Door) []group {
 		if i == len(groups) {
 			groups = append(groups, group{name: gv.Group})
 		}
-		groups[i].versions = append(groups[i].versions, version)
+		groups[i].versions = append(groups[i].versions, served)
 	}
+	for i := range groups {
+		sortVersions(&groups[i])
+	}
+	slices.SortStableFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(b.priority(0).Group, a.priority(0).Group), strings.Compare(a.name, b.name))
+	})
 	return groups
+}
+
+func (g *group) priority(i int) apiregistration.Priority {
+	return apiregistration.PriorityOf(schema.GroupVersion{Group: g.name, Version: g.versions[i].name})
+}
+
+// sortVersions puts the version that clients shall use first.
+func sortVersions(g *group) {
+	rank := map[string]int32{}
+	for i := range g.versions {
+		rank[g.versions[i].name] = g.priority(i).Version
+	}
+	slices.SortStableFunc(g.versions, func(a, b groupVersion) int {
+		return cmp.Or(cmp.Compare(rank[b.name], rank[a.name]), version.CompareKubeAwareVersionStrings(b.name, a.name))
+	})
 }
 
 type builder struct {
@@ -81,6 +106,9 @@ func (b *builder) add(r *resource.Resource, gv schema.GroupVersion, kind string)
 	}
 	list := b.resources(gv)
 	main := metav1.APIResource{Name: r.Name, SingularName: r.Singular, Namespaced: r.Namespaced, Kind: kind, Verbs: sorted(verbs)}
+	if slices.Contains(verbs, "watch") {
+		main.StorageVersionHash = storageHash(r)
+	}
 	if gv.Group == r.Group || !b.deprecated(r, gv) { // a short name means the resource where it is today
 		main.ShortNames, main.Categories = r.ShortNames, r.Categories
 	}
@@ -108,6 +136,12 @@ func (b *builder) add(r *resource.Resource, gv schema.GroupVersion, kind string)
 			sub(d.resource(r.Name+"/"+d.Name, r.Namespaced))
 		}
 	}
+}
+
+// storageHash tells clients whether two versions, or two servers, keep the same: it changes when the stored version does.
+func storageHash(r *resource.Resource) string {
+	sum := sha256.Sum256([]byte(r.Group + "/" + r.Version + "/" + r.Kind))
+	return base64.StdEncoding.EncodeToString(sum[:8])
 }
 
 // deprecated says whether a resource is served under a group version for old clients only.
