@@ -38,6 +38,7 @@ import (
 type Config struct {
 	Kinds  *kinds.Table                  // Required.
 	RootCA []byte                        // PEM, published in every namespace. Required.
+	Trust  rootca.Trust                  // published for aggregated API servers. Required.
 	Edge   string                        // the front door's address. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
 }
@@ -48,6 +49,7 @@ func All(config Config) []reconcile.Controller {
 		namespace.New(config.Kinds),
 		serviceaccount.New(),
 		rootca.New(config.RootCA),
+		rootca.NewTrust(config.Trust),
 
 		deployment.New(),
 		replicaset.New(),

@@ -85,7 +85,8 @@ func (c *control) openAPI() error {
 	if err != nil {
 		return err
 	}
-	authenticator := auth.First(auth.NewCertificates(c.keys.CAPool(), time.Now), c.tokens, joins)
+	proxies := auth.NewRequestHeaders(c.keys.FrontProxyPool(), []string{pki.FrontProxyUser}, time.Now)
+	authenticator := auth.First(proxies, auth.NewCertificates(c.keys.CAPool(), time.Now), c.tokens, joins)
 	scheme := kinds.NewScheme()
 	reviews := &auth.Reviews{Access: c.access, Tokens: c.tokens, Others: []auth.Authenticator{joins}}
 	steps, err := c.admission()

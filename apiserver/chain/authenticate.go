@@ -21,13 +21,11 @@ func (c *Config) authenticated(next http.Handler) http.Handler {
 		if !ok {
 			user = auth.User{Name: auth.Anonymous, Groups: []string{auth.GroupAnonymous}}
 		}
-		if r.Header.Get("Authorization") != "" {
-			r = r.Clone(r.Context()) // nobody behind this filter needs the secret
-			r.Header.Del("Authorization")
-		}
 		if e := eventFrom(r.Context()); e != nil {
 			e.User = user
 		}
-		next.ServeHTTP(w, r.WithContext(auth.WithUser(r.Context(), user)))
+		r = r.WithContext(auth.WithUser(r.Context(), user))
+		r.Header = auth.StripCredentials(r.Header) // nobody behind this filter needs the secret
+		next.ServeHTTP(w, r)
 	})
 }

@@ -1,5 +1,6 @@
-// Package rootca puts the certificate of the cluster's authority into every Namespace, as the ConfigMap kube-root-ca.crt,
-// from where pods get it beside their token.
+// Package rootca publishes the certificates of the cluster's authorities: in every Namespace, as the ConfigMap
+// kube-root-ca.crt, from where pods get it beside their token; and in kube-system, as the ConfigMap
+// extension-apiserver-authentication, from where aggregated API servers learn whom to believe.
 //
 // It decides nothing but that the content is as given; it owns these config maps; the controller host calls it. What
 // others change there is put back.

@@ -103,7 +103,7 @@ func (p *PKI) openLeaves() error {
 		{&p.admin, p.ca, leafSpec{file: "admin", name: "kubernetes-admin", groups: []string{"system:masters"}, usage: client}},
 		// Upstream's name; kubelet-api-admin is what it is bound to.
 		{&p.nodeClient, p.ca, leafSpec{file: "apiserver-kubelet-client", name: NodeClientUser, usage: client}},
-		{&p.frontProxyClient, p.frontProxy, leafSpec{file: "front-proxy-client", name: "front-proxy-client", usage: client}},
+		{&p.frontProxyClient, p.frontProxy, leafSpec{file: "front-proxy-client", name: FrontProxyUser, usage: client}},
 	} {
 		leaf, err := p.open(l.by, l.spec)
 		if err != nil {
@@ -118,6 +118,9 @@ func (p *PKI) openLeaves() error {
 // server does not vouch for.
 const NodeClientUser = "kube-apiserver-kubelet-client"
 
+// FrontProxyUser is the name under which the API server tells aggregated ones who asks.
+const FrontProxyUser = "front-proxy-client"
+
 // CA returns the certificates that clients and nodes trust, in PEM.
 func (p *PKI) CA() []byte { return p.ca.pem }
 
@@ -126,6 +129,9 @@ func (p *PKI) CAPool() *x509.CertPool { return p.ca.pool }
 
 // FrontProxyCA returns the certificates that aggregated API servers trust to name users, in PEM.
 func (p *PKI) FrontProxyCA() []byte { return p.frontProxy.pem }
+
+// FrontProxyPool returns the same for checking who names users.
+func (p *PKI) FrontProxyPool() *x509.CertPool { return p.frontProxy.pool }
 
 // TokenKey signs service account tokens.
 func (p *PKI) TokenKey() *ecdsa.PrivateKey { return p.tokens }

@@ -1,15 +1,21 @@
 package pki
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"crypto/x509"
+)
 
 // ServerTLS is how the API server listens. Client certificates are asked for and not verified here: a bad one is an
 // answer 401 of the authenticator, which a client understands, and not a broken handshake.
 func (p *PKI) ServerTLS() *tls.Config {
+	signers := x509.NewCertPool()
+	signers.AddCert(p.ca.cert)
+	signers.AddCert(p.frontProxy.cert)
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"h2", "http/1.1"},
 		ClientAuth:     tls.RequestClientCert,
-		ClientCAs:      p.ca.pool, // named to clients, so that they pick the right certificate
+		ClientCAs:      signers, // named to clients, so that they pick the right certificate
 		GetCertificate: p.server.GetCertificate,
 	}
 }
