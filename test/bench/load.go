@@ -38,6 +38,11 @@ func quantile(sorted []time.Duration, q float64) float64 {
 	return float64(sorted[int(q*float64(len(sorted)-1)+0.5)].Microseconds()) / 1000
 }
 
+func median(of []float64) float64 {
+	of = slices.Sorted(slices.Values(of))
+	return of[len(of)/2]
+}
+
 // run makes the calls and stops at the first error.
 func (l load) run(ctx context.Context) (outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)

@@ -1,5 +1,5 @@
-// Command bench measures Proa on this machine and prints one table: boot, private memory, idle CPU, API, scheduling and pod
-// starts, beside the goals; with -upstream also upstream's kube-apiserver and etcd, in turn, under the same load.
+// Command bench measures Proa on this machine and prints one table: boot, private memory, idle CPU, pod starts, traffic, API
+// and scheduling, beside the goals; with -upstream also upstream's kube-apiserver and etcd, in turn, under the same load.
 //
 // It decides nothing; it owns the processes that it starts. Each stage is this program once more, in network, mount and
 // process namespaces of its own, so that all traffic stays inside and nothing outlives the stage. A stage that fails or
@@ -35,6 +35,7 @@ type stage struct {
 
 var stages = []stage{
 	{"node", 150 * time.Second, measureNode},
+	{"cluster", 150 * time.Second, measureCluster},
 	{"api", 80 * time.Second, measureProa},
 	{"schedule", 60 * time.Second, measureSchedule},
 	{"upstream", 150 * time.Second, measureUpstream},
@@ -45,7 +46,7 @@ func main() {
 	flag.StringVar(&o.proa, "proa", "bin/proa", "the program that is measured")
 	flag.StringVar(&o.upstream, "upstream", "", "folder with upstream's kube-apiserver and etcd, to measure them too")
 	flag.StringVar(&o.work, "work", ".cache/bench", "folder for data, on the disk that is measured")
-	only := flag.String("only", "", "run one stage: node, api, schedule, upstream or compare (api and upstream)")
+	only := flag.String("only", "", "run one stage: node, cluster, api, schedule, upstream or compare (api and upstream)")
 	inside := flag.String("inside", "", "for the program itself: the stage to run in these namespaces")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
