@@ -4,6 +4,9 @@
 package controllers
 
 import (
+	"cmp"
+	"time"
+
 	"proa/controllers/cronjob"
 	"proa/controllers/daemonset"
 	"proa/controllers/deployment"
@@ -41,6 +44,8 @@ type Config struct {
 	Trust  rootca.Trust                  // published for aggregated API servers. Required.
 	Edge   string                        // the front door's address. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
+	// NodeGrace is how long a node may be silent until it counts as lost. Optional: upstream's.
+	NodeGrace time.Duration
 }
 
 // All lists every controller of a cluster.
@@ -78,7 +83,7 @@ func All(config Config) []reconcile.Controller {
 		garbagecollector.New(config.Kinds),
 		podgc.New(podgc.DefaultThreshold),
 
-		nodelifecycle.New(),
+		nodelifecycle.New(cmp.Or(config.NodeGrace, nodelifecycle.DefaultGrace)),
 		tainteviction.New(),
 	}
 }

@@ -29,8 +29,9 @@ type Config struct {
 	NodeName string
 	NodeIP   netip.Addr // the node's address; unset: one of Proa's own on link proa0
 	APIPort  uint16
-	NodePort uint16 // of the node's own API
-	Nodes    int    // on this machine, all together, where the first is in the cluster's process; 0: as many as there were
+	NodePort uint16            // of the node's own API
+	Labels   map[string]string // of this machine's nodes, set when a node starts
+	Nodes    int               // on this machine, all together, where the first is in the cluster's process; 0: as many as there were
 
 	Pods         netip.Prefix // all pods of the cluster
 	NodePods     netip.Prefix // this node's share
@@ -39,6 +40,7 @@ type Config struct {
 	Nameservers  []string     // resolvers for all other names, with ports; unset: those of /etc/resolv.conf
 	CRIEndpoint  string       // a container runtime that is there already; empty: the bundled containerd
 	SandboxImage string
+	NodeGrace    time.Duration // silence after which a node counts as lost; 0: upstream's
 
 	Version, Commit, BuildDate string // of the program, for /version
 
@@ -117,7 +119,10 @@ func (c *Config) check() error {
 	case c.Nodes > 1 && c.CRIEndpoint != "":
 		wrong = append(wrong, errors.New("further nodes on this machine have a container runtime each: leave out either --nodes or --container-runtime-endpoint"))
 	}
-	return errors.Join(wrong...)
+	if c.NodeGrace < 0 {
+		wrong = append(wrong, fmt.Errorf("a node cannot be lost after %s: give a time above zero", c.NodeGrace))
+	}
+	return errors.Join(append(wrong, checkLabels(c.Labels))...)
 }
 
 // ownNodeIP is the address that the node takes when it is not given one: it exists on no cable and never changes, so a

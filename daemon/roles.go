@@ -107,7 +107,9 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	host, err := reconcile.New(reconcile.Config{
 		Client: func(identity string) client.Client { return c.as(identity, groupsOf(identity)...) },
 		Kinds:  c.kinds, Log: cfg.Log,
-	}, controllers.All(controllers.Config{Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Usage: c.usage, Edge: cfg.nodeIP().String()})...)
+	}, controllers.All(controllers.Config{
+		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Usage: c.usage, Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace,
+	})...)
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}

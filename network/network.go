@@ -49,6 +49,7 @@ const (
 	servicesTable = "services"
 	slicesTable   = "endpointslices.discovery.k8s.io"
 	podsTable     = "pods"
+	nodesTable    = "nodes"
 )
 
 // New starts nothing.
@@ -62,7 +63,7 @@ func (s *Sync) Run(ctx context.Context) error {
 	var once sync.Once
 	follow.New(follow.Config{
 		Client: s.cfg.Client, Log: s.cfg.Log, After: s.cfg.After,
-		Tables: map[string]func(client.Event) bool{servicesTable: follow.Always, slicesTable: follow.Always, podsTable: hasHostPorts},
+		Tables: map[string]func(client.Event) bool{servicesTable: follow.Always, slicesTable: follow.Always, podsTable: hasHostPorts, nodesTable: s.moves},
 		Do: func() error {
 			if err := s.cfg.Rules.Apply(s.rules()); err != nil {
 				return fmt.Errorf("packet rules: %w", err)
@@ -78,13 +79,30 @@ func (s *Sync) Run(ctx context.Context) error {
 func (s *Sync) rules() *ruleset.Ruleset {
 	v := s.cfg.Client.View()
 	rules := proxy.Rules(proxy.Input{
-		Node: s.cfg.Node, Pods: s.cfg.Pods, Services: s.cfg.Services, Skip: s.cfg.Skip,
+		Node: s.cfg.Node, Zone: s.zone(v), Pods: s.cfg.Pods, Services: s.cfg.Services, Skip: s.cfg.Skip,
 		ServiceList: client.List[*v1.Service](v, servicesTable, ""),
 		Slices:      client.List[*discoveryv1.EndpointSlice](v, slicesTable, ""),
 		PodList:     client.List[*v1.Pod](v, podsTable, ""),
 	})
 	rules.Behind = s.cfg.Behind
 	return rules
+}
+
+// zone is where this node is, as its labels say.
+func (s *Sync) zone(v client.View) string {
+	node, ok := client.Get[*v1.Node](v, nodesTable, "", s.cfg.Node)
+	if !ok {
+		return ""
+	}
+	return node.Labels[v1.LabelTopologyZone]
+}
+
+// moves tells when this node comes into another zone.
+func (s *Sync) moves(e client.Event) bool {
+	if e.Object.GetName() != s.cfg.Node {
+		return false
+	}
+	return e.Old == nil || e.Type != client.Updated || e.Old.GetLabels()[v1.LabelTopologyZone] != e.Object.GetLabels()[v1.LabelTopologyZone]
 }
 
 // hasHostPorts tells the few pods apart that the rules depend on.

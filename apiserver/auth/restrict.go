@@ -83,7 +83,7 @@ func restrictNode(node string, w *Write) error {
 		if len(obj.OwnerReferences) > 0 { // upstream: only on update; a node that is owned can be deleted through its owner
 			return w.forbidden(fmt.Errorf("node %q is not allowed to modify ownerReferences", node))
 		}
-		if labels := forbiddenLabels(obj.Labels, nil); len(labels) > 0 {
+		if labels := ForbiddenLabels(obj.Labels, nil); len(labels) > 0 {
 			return w.forbidden(fmt.Errorf("node %q is not allowed to set the following labels: %s", node, strings.Join(labels, ", ")))
 		}
 		return nil
@@ -99,14 +99,14 @@ func restrictNode(node string, w *Write) error {
 	case !equality.Semantic.DeepEqual(obj.OwnerReferences, old.OwnerReferences):
 		return w.forbidden(fmt.Errorf("node %q is not allowed to modify ownerReferences", node))
 	}
-	if labels := forbiddenLabels(obj.Labels, old.Labels); len(labels) > 0 {
+	if labels := ForbiddenLabels(obj.Labels, old.Labels); len(labels) > 0 {
 		return w.forbidden(fmt.Errorf("is not allowed to modify labels: %s", strings.Join(labels, ", ")))
 	}
 	return nil
 }
 
-// forbiddenLabels lists the labels that differ and are not a node's to set: with them it could draw pods to itself.
-func forbiddenLabels(labels, old map[string]string) []string {
+// ForbiddenLabels lists the labels that differ and are not a node's to set: with them it could draw pods to itself.
+func ForbiddenLabels(labels, old map[string]string) []string {
 	var forbidden []string
 	for key := range maps.All(merged(labels, old)) {
 		value, ok := labels[key]

@@ -36,6 +36,7 @@ func agent() *cobra.Command {
 	f.StringVar(&server, "server", "", "the cluster's API, https://ADDRESS:6443")
 	f.StringVar(&token, "token", "", "what proa token prints on the server (default $"+join.TokenVariable+")")
 	f.StringVar(&o.config.NodeName, "node-name", "", "name of this node (default the host's name)")
+	o.labels(cmd)
 	f.StringVar(&o.nodeIP, "node-ip", "", "address of this node (default the one from which the server is reached)")
 	f.Uint16Var(&o.config.NodePort, "node-port", 10250, "port of the node's own API")
 	f.StringSliceVar(&o.config.Nameservers, "nameserver", nil, "resolver for names outside the cluster, HOST:PORT (default those of /etc/resolv.conf)")

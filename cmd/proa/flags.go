@@ -32,6 +32,8 @@ func (o *options) serve(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.config.Kubeconfig, "kubeconfig", "", "file to write for the cluster's administrator (default DATA-DIR/kubeconfig)")
 	f.StringVar(&o.config.NodeName, "node-name", "", "name of this node (default the host's name)")
+	o.labels(cmd)
+	f.DurationVar(&o.config.NodeGrace, "node-monitor-grace-period", 0, "how long a node may be silent until it counts as lost (default 50s)")
 	f.StringVar(&o.nodeIP, "node-ip", "", "address of this node (default one of Proa's own, which no other machine reaches)")
 	f.Uint16Var(&o.config.APIPort, "api-port", 6443, "port of the API")
 	f.Uint16Var(&o.config.NodePort, "node-port", 10250, "port of the node's own API")
@@ -43,6 +45,11 @@ func (o *options) serve(cmd *cobra.Command) {
 	f.StringVar(&o.config.CRIEndpoint, "container-runtime-endpoint", "", "socket of a container runtime that is there already (default: the bundled containerd is started)")
 	f.StringVar(&o.config.BundleDir, "bundle-dir", "", "where containerd, runc and their like are (default the folder bundle beside proa, then PATH)")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
+}
+
+// labels adds the flag that labels nodes.
+func (o *options) labels(cmd *cobra.Command) {
+	cmd.Flags().StringToStringVar(&o.config.Labels, "node-labels", nil, "labels of this machine's nodes, KEY=VALUE,...; topology.kubernetes.io/zone says where they are")
 }
 
 // complete reads what was given as text and fills in the rest.

@@ -57,19 +57,35 @@ func keysOfSlice(_ client.View, event client.Event) []reconcile.Key {
 }
 
 // keysOfNode brings up the services of the pods of a node that is gone or has moved to another zone. A new node has no pods;
-// if it comes later than its pods, their services are tried again until it is there.
+// if it comes later than its pods, their services are tried again until it is there. Services whose endpoints are shared out
+// by processors are brought up when there are more or fewer of them.
 func keysOfNode(view client.View, event client.Event) []reconcile.Key {
 	moved := event.Old != nil && event.Old.GetLabels()[corev1.LabelTopologyZone] != event.Object.GetLabels()[corev1.LabelTopologyZone]
-	if event.Type != client.Deleted && !moved {
-		return nil
-	}
 	var keys []reconcile.Key
+	if moved || resizes(event) {
+		for service := range client.List[*corev1.Service](view, "services", "") {
+			if balanced(service) {
+				keys = append(keys, reconcile.KeyOf(service))
+			}
+		}
+	}
+	if event.Type != client.Deleted && !moved {
+		return keys
+	}
 	for pod := range client.List[*corev1.Pod](view, "pods", "") {
 		if pod.Spec.NodeName == event.Object.GetName() {
 			keys = append(keys, backend.KeysOfPod(view, client.Event{Type: client.Created, Object: pod})...)
 		}
 	}
 	return keys
+}
+
+// resizes says whether a node's event changes what zones have of processors.
+func resizes(event client.Event) bool {
+	node, _ := event.Object.(*corev1.Node)
+	old, _ := event.Old.(*corev1.Node)
+	return event.Type != client.Updated || old == nil || node == nil || ready(old) != ready(node) ||
+		!old.Status.Allocatable.Cpu().Equal(*node.Status.Allocatable.Cpu())
 }
 
 func run(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -80,6 +96,9 @@ func run(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	}
 	p := decide(observe(req.View, service))
 	err := apply(ctx, req.Client, p)
+	for _, e := range p.events {
+		req.Events.Eventf(service, e.eventType, e.reason, "%s", e.message)
+	}
 	for _, pod := range p.lost {
 		err = errors.Join(err, fmt.Errorf("skipping Pod %s for Service %s/%s: Node %s Not Found",
 			pod.Name, service.Namespace, service.Name, pod.Spec.NodeName))
@@ -110,6 +129,7 @@ func observe(view client.View, service *corev1.Service) snapshot {
 		}
 		return node.Labels[corev1.LabelTopologyZone], true
 	}
+	s.capacity = func() map[string]int64 { return capacity(client.List[*corev1.Node](view, "nodes", "")) }
 	return s
 }
 

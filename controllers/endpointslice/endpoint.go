@@ -45,7 +45,11 @@ func (d *decision) groups(family corev1.IPFamily) (groups map[string]*group, ord
 		if len(endpoint.Addresses) == 0 {
 			continue
 		}
-		if was := d.listed[keyOf(&endpoint)]; was == nil || !equality.Semantic.DeepEqual(*was, endpoint) {
+		was := d.listed[keyOf(&endpoint)]
+		if was != nil {
+			endpoint.Hints = was.Hints // what they should be is decided when all endpoints have their place
+		}
+		if was == nil || !equality.Semantic.DeepEqual(*was, endpoint) {
 			d.changed = append(d.changed, pod)
 		}
 		ports := portsOf(d.service, pod)

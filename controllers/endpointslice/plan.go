@@ -27,12 +27,15 @@ type snapshot struct {
 	slices  []*discoveryv1.EndpointSlice // of the service, ours
 	// zone is the zone of a node ("" if it has none); ok is false when there is no such node.
 	zone func(node string) (zone string, ok bool)
+	// capacity is the processors of each zone; it is asked only for services whose endpoints are shared out by them.
+	capacity func() map[string]int64
 }
 
 // plan is what to write.
 type plan struct {
 	create, update, remove []*discoveryv1.EndpointSlice
 	lost                   []*corev1.Pod // pods left out because their node is gone
+	events                 []event
 }
 
 // decide spreads the endpoints of a service over slices. Existing ones are changed as little as possible: every change
@@ -98,6 +101,7 @@ func (d *decision) family(family corev1.IPFamily, addressType discoveryv1.Addres
 		d.placeholder(&own, addressType)
 	}
 	reuse(&own)
+	d.hint(&own, addressType)
 	d.plan.create = append(d.plan.create, own.create...)
 	d.plan.update = append(d.plan.update, own.update...)
 	d.plan.remove = append(d.plan.remove, own.remove...)

@@ -26,9 +26,9 @@ const (
 	leaseTable = "leases.coordination.k8s.io"
 )
 
-// New makes the controller.
-func New() reconcile.Controller {
-	c := &controller{beats: newHeartbeats(), pace: newPace()}
+// New makes the controller. A node counts as lost after grace without a sign of life.
+func New(grace time.Duration) reconcile.Controller {
+	c := &controller{beats: newHeartbeats(), pace: newPace(), grace: grace}
 	return reconcile.Controller{
 		Name:     "nodelifecycle",
 		Identity: "system:serviceaccount:kube-system:node-controller",
@@ -49,6 +49,7 @@ func New() reconcile.Controller {
 type controller struct {
 	beats *heartbeats
 	pace  *pace
+	grace time.Duration
 }
 
 // keysOfNode are the node itself, and all unready ones when one becomes ready or unready: what is done about them depends
@@ -96,9 +97,9 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 		return reconcile.Result{}, nil
 	}
 	lease, _ := client.Get[*coordinationv1.Lease](req.View, leaseTable, corev1.NamespaceNodeLease, req.Name)
-	allowed := grace
+	allowed := c.grace
 	if condition(node.Status.Conditions, corev1.NodeReady) == nil {
-		allowed = startupGrace
+		allowed = max(startupGrace, c.grace)
 	}
 	left := c.beats.observe(node, lease, req.Now).Add(allowed).Sub(req.Now)
 	if left <= 0 {

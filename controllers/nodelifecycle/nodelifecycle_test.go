@@ -11,6 +11,6 @@ import (
 
 func TestScripts(t *testing.T) {
 	reconciletest.Run(t, "testdata", kinds.Builtin(), func() []reconcile.Controller {
-		return []reconcile.Controller{nodelifecycle.New()}
+		return []reconcile.Controller{nodelifecycle.New(nodelifecycle.DefaultGrace)}
 	})
 }

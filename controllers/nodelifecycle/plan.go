@@ -8,11 +8,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Upstream's times.
-const (
-	grace        = 50 * time.Second // without a sign of life, until a node counts as lost
-	startupGrace = 60 * time.Second // for a node that has never said anything
-)
+// DefaultGrace is how long upstream lets a node be silent until it counts as lost.
+const DefaultGrace = 50 * time.Second
+
+// startupGrace is the least for a node that has never said anything.
+const startupGrace = 60 * time.Second
 
 // reported are the conditions that a node agent keeps up, and that nobody knows when it is silent.
 var reported = []corev1.NodeConditionType{

@@ -20,6 +20,7 @@ import (
 // Input is what the rules of one node follow from.
 type Input struct {
 	Node           string       // the node's name
+	Zone           string       // that the node is in; "" if it does not say
 	Pods, Services netip.Prefix // ranges of the cluster
 	ServiceList    iter.Seq[*v1.Service]
 	Slices         iter.Seq[*discoveryv1.EndpointSlice]
@@ -31,8 +32,9 @@ type Input struct {
 // endpoint is one address of a Service's port that may be used.
 type endpoint struct {
 	addr  netip.AddrPort
-	local bool // its pod runs on this node
-	ready bool // else it is terminating and still serving
+	local bool                       // its pod runs on this node
+	ready bool                       // else it is terminating and still serving
+	hints *discoveryv1.EndpointHints // for whom it is meant; nil: for all
 }
 
 // portKey names a port of a Service.
@@ -104,7 +106,7 @@ func usable(e *discoveryv1.Endpoint, port uint16, node string) (endpoint, bool) 
 	if err != nil || !addr.Is4() {
 		return endpoint{}, false
 	}
-	return endpoint{netip.AddrPortFrom(addr, port), value(e.NodeName, "") == node, ready}, true
+	return endpoint{netip.AddrPortFrom(addr, port), value(e.NodeName, "") == node, ready, e.Hints}, true
 }
 
 type builder struct {
@@ -192,6 +194,10 @@ func (b *builder) frontend(f ruleset.Frontend, to backendSet) {
 // choose picks the ready endpoints, or, when none is, those that still serve while they terminate (KEP-1669).
 func (b *builder) choose(all []endpoint, onlyLocal bool) []netip.AddrPort {
 	var ready, terminating []netip.AddrPort
+	meant := func(endpoint) bool { return true }
+	if !onlyLocal {
+		meant = b.meant(all)
+	}
 	for _, e := range all {
 		if onlyLocal && !e.local {
 			continue
@@ -199,10 +205,11 @@ func (b *builder) choose(all []endpoint, onlyLocal bool) []netip.AddrPort {
 		if e.local {
 			b.loops[e.addr.Addr()] = true
 		}
-		if e.ready {
-			ready = append(ready, e.addr)
-		} else {
+		switch {
+		case !e.ready:
 			terminating = append(terminating, e.addr)
+		case meant(e):
+			ready = append(ready, e.addr)
 		}
 	}
 	if len(ready) == 0 {
@@ -210,6 +217,31 @@ func (b *builder) choose(all []endpoint, onlyLocal bool) []netip.AddrPort {
 	}
 	slices.SortFunc(ready, netip.AddrPort.Compare)
 	return slices.Compact(ready)
+}
+
+// meant says which of the ready endpoints are meant for this node: those with its name in their hints, else those with its
+// zone. As long as an endpoint has no such hint, or none has this node's, hints of that sort count for nothing: they are
+// being written, or nobody thought of this node.
+func (b *builder) meant(all []endpoint) func(endpoint) bool {
+	forNode := func(e endpoint) (hinted, here bool) {
+		return e.hints != nil && len(e.hints.ForNodes) > 0, e.hints != nil && slices.Contains(e.hints.ForNodes, discoveryv1.ForNode{Name: b.in.Node})
+	}
+	forZone := func(e endpoint) (hinted, here bool) {
+		return e.hints != nil && len(e.hints.ForZones) > 0, e.hints != nil && slices.Contains(e.hints.ForZones, discoveryv1.ForZone{Name: b.in.Zone})
+	}
+	for _, sort := range []func(endpoint) (hinted, here bool){forNode, forZone} {
+		allHinted, someHere := true, false
+		for _, e := range all {
+			if e.ready {
+				hinted, here := sort(e)
+				allHinted, someHere = allHinted && hinted, someHere || here
+			}
+		}
+		if allHinted && someHere {
+			return func(e endpoint) bool { _, here := sort(e); return here }
+		}
+	}
+	return func(endpoint) bool { return true }
 }
 
 // hostPorts adds the host ports of a pod that runs on this node.

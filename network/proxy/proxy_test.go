@@ -16,11 +16,11 @@ import (
 	"proa/network/proxy"
 )
 
-// TestRules reads YAML objects, separated by lines of dashes, and prints the rules of node "here".
+// TestRules reads YAML objects, separated by lines of dashes, and prints the rules of node "here" in zone "east".
 func TestRules(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			in := proxy.Input{Node: "here", Pods: netip.MustParsePrefix("10.244.0.0/16"), Services: netip.MustParsePrefix("10.96.0.0/16")}
+			in := proxy.Input{Node: "here", Zone: "east", Pods: netip.MustParsePrefix("10.244.0.0/16"), Services: netip.MustParsePrefix("10.96.0.0/16")}
 			var services []*v1.Service
 			var endpointSlices []*discoveryv1.EndpointSlice
 			var pods []*v1.Pod

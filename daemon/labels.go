@@ -1,0 +1,37 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"proa/apiserver/auth"
+)
+
+// checkLabels refuses labels that the API would refuse a node, before anything is started.
+func checkLabels(labels map[string]string) error {
+	var wrong []error
+	if forbidden := auth.ForbiddenLabels(labels, nil); len(forbidden) > 0 {
+		wrong = append(wrong, fmt.Errorf("labels %s: nodes may not give themselves these: kubectl label node does", strings.Join(forbidden, ", ")))
+	}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		reasons := append(validation.IsQualifiedName(key), validation.IsValidLabelValue(labels[key])...)
+		if len(reasons) > 0 {
+			wrong = append(wrong, fmt.Errorf("label %s=%s: %s", key, labels[key], strings.Join(reasons, "; ")))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// labelFlag writes labels as --node-labels takes them.
+func labelFlag(labels map[string]string) string {
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		pairs = append(pairs, key+"="+labels[key])
+	}
+	return strings.Join(pairs, ",")
+}
