@@ -17,6 +17,7 @@ import (
 	"proa/controllers/ephemeralvolume"
 	"proa/controllers/garbagecollector"
 	"proa/controllers/horizontalpodautoscaler"
+	"proa/controllers/ipaddress"
 	"proa/controllers/job"
 	"proa/controllers/loadbalancer"
 	"proa/controllers/localvolume"
@@ -28,6 +29,7 @@ import (
 	"proa/controllers/resourcequota"
 	"proa/controllers/rootca"
 	"proa/controllers/serviceaccount"
+	"proa/controllers/servicecidr"
 	"proa/controllers/statefulset"
 	"proa/controllers/tainteviction"
 	"proa/controllers/ttlafterfinished"
@@ -77,6 +79,8 @@ func All(config Config) []reconcile.Controller {
 		endpointslice.New(),
 		endpointslicemirroring.New(),
 		endpoints.New(),
+		servicecidr.New(),
+		ipaddress.New(),
 		loadbalancer.New(),
 		loadbalancer.NewIngresses(config.Edge),
 

@@ -9,6 +9,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -18,6 +19,7 @@ import (
 
 	"proa/apiserver/auth"
 	"proa/client"
+	"proa/kinds/networking"
 	"proa/kinds/scheduling"
 	"proa/kinds/storage"
 	"proa/ops/pki"
@@ -55,6 +57,7 @@ func (c *control) bootstrap(ctx context.Context) error {
 		},
 		func() error { return ensureAll(ctx, api, "storageclasses.storage.k8s.io", localClass()) },
 		func() error { return ensureAll(ctx, api, "ingressclasses.networking.k8s.io", edgeClass()) },
+		func() error { return ensureAll(ctx, api, "servicecidrs.networking.k8s.io", c.serviceRanges()) },
 		func() error { return c.bootstrapServices(ctx, api) },
 	}
 	failed := make([]error, len(steps))
@@ -87,6 +90,14 @@ func nodeClientBinding() client.Object {
 		ObjectMeta: metav1.ObjectMeta{Name: "proa:kubelet-api-admin"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:kubelet-api-admin"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: pki.NodeClientUser}},
+	}
+}
+
+// serviceRanges says where the Services' addresses come from.
+func (c *control) serviceRanges() client.Object {
+	return &networkingv1.ServiceCIDR{
+		ObjectMeta: metav1.ObjectMeta{Name: networking.DefaultServiceCIDR},
+		Spec:       networkingv1.ServiceCIDRSpec{CIDRs: []string{c.cfg.Services.String()}},
 	}
 }
 

@@ -2,6 +2,7 @@ package admit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -9,19 +10,26 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/core"
+	"proa/kinds/networking"
+	"proa/kinds/resource"
 	"proa/store"
 )
 
 // Tables that say who holds an address or a node port. A key is claimed in the commit that stores the service and
 // freed in the commit that removes it, so that no crash and no race can give one address to two services; the writer that
-// loses tries again with the next free one. The names begin with what no resource's can.
+// loses tries again with the next free one. Addresses are objects that users see; node ports are not, and the name of
+// their table begins with what no resource's can.
 const (
-	clusterIPTable = "~clusterips"
-	nodePortTable  = "~nodeports"
+	clusterIPTable   = "ipaddresses.networking.k8s.io"
+	serviceCIDRTable = "servicecidrs.networking.k8s.io"
+	nodePortTable    = "~nodeports"
 )
 
 const (
@@ -31,14 +39,15 @@ const (
 
 // addresses hands out cluster IPs and node ports.
 type addresses struct {
-	ranges      []netip.Prefix
+	ranges      []netip.Prefix    // the cluster's own, while no object says which they are
 	families    []corev1.IPFamily // of ranges
 	first, last int32
 	pick        func(n int) int
+	encode      func(resource.Object) ([]byte, error)
 }
 
 func newAddresses(c Config) *addresses {
-	s := &addresses{ranges: c.ServiceCIDRs, first: c.FirstNodePort, last: c.LastNodePort, pick: c.Pick}
+	s := &addresses{ranges: c.ServiceCIDRs, first: c.FirstNodePort, last: c.LastNodePort, pick: c.Pick, encode: c.Encode}
 	for _, r := range s.ranges {
 		s.families = append(s.families, familyOf(r.Addr()))
 	}
@@ -90,15 +99,47 @@ func (s *addresses) claim(_ context.Context, a *Attributes) ([]store.Op, error) 
 	var ops []store.Op
 	for _, key := range has {
 		if !slices.Contains(had, key) {
-			ops = append(ops, store.Op{Key: key, Expect: store.Absent, Data: []byte(a.Namespace + "/" + a.Name)})
+			data, err := s.holder(a, key)
+			if err != nil {
+				return nil, err
+			}
+			ops = append(ops, store.Op{Key: key, Expect: store.Absent, Data: data})
 		}
 	}
 	for _, key := range had {
-		if item := a.Snapshot.Get(key); item != nil && !slices.Contains(has, key) {
+		if item := a.Snapshot.Get(key); item != nil && !slices.Contains(has, key) && isHolder(a, item) {
 			ops = append(ops, store.Op{Key: key, Expect: item.Revision, Delete: true, Data: item.Data})
 		}
 	}
 	return ops, nil
+}
+
+// holder is what is stored to say that the service holds the address or port.
+func (s *addresses) holder(a *Attributes, key store.Key) ([]byte, error) {
+	if key.Table == nodePortTable {
+		return []byte(a.Namespace + "/" + a.Name), nil
+	}
+	ip, err := netip.ParseAddr(key.Name)
+	if err != nil {
+		return nil, fmt.Errorf("claim cluster IP: %w", err)
+	}
+	obj := networking.ServiceAddress(a.Namespace, a.Name, ip)
+	obj.UID, obj.CreationTimestamp = uuid.NewUUID(), metav1.NewTime(a.Now)
+	return s.encode(obj)
+}
+
+// isHolder says whether an item says that this service holds what it holds. Users can rewrite addresses; what is another's
+// stays, and so does what somebody waits for.
+func isHolder(a *Attributes, item *store.Item) bool {
+	if item.Key.Table == nodePortTable {
+		return true
+	}
+	address, ok := item.Value().(*networkingv1.IPAddress)
+	if !ok || len(address.Finalizers) > 0 {
+		return false
+	}
+	namespace, name, ok := networking.ServiceOf(address)
+	return ok && namespace == a.Namespace && name == a.Name
 }
 
 // held lists what nobody else may hold while the service is there.
@@ -134,13 +175,21 @@ func nodePortKey(port int32) store.Key {
 	return store.Key{Table: nodePortTable, Name: strconv.Itoa(int(port))}
 }
 
-func (s *addresses) rangeOf(family corev1.IPFamily) (netip.Prefix, bool) {
-	for _, r := range s.ranges {
-		if familyOf(r.Addr()) == family {
-			return r, true
+// rangesOf lists the ranges of a family that services get addresses from, the cluster's own first.
+func (s *addresses) rangesOf(a *Attributes, family corev1.IPFamily) []netip.Prefix {
+	own, more := s.ranges, []netip.Prefix(nil)
+	for c := range all[*networkingv1.ServiceCIDR](a, serviceCIDRTable, "") {
+		mine := c.Name == networking.DefaultServiceCIDR
+		switch {
+		case mine && networking.GivesAddresses(c):
+			own = networking.Ranges(c)
+		case mine:
+			own = nil
+		case networking.GivesAddresses(c):
+			more = append(more, networking.Ranges(c)...)
 		}
 	}
-	return netip.Prefix{}, false
+	return slices.DeleteFunc(slices.Concat(own, more), func(r netip.Prefix) bool { return familyOf(r.Addr()) != family })
 }
 
 func familyOf(ip netip.Addr) corev1.IPFamily {
@@ -192,12 +241,11 @@ func (s *addresses) checkIP(a *Attributes, family corev1.IPFamily, text string) 
 	if err != nil {
 		return nil //nolint:nilerr // validation has better words for it
 	}
-	r, ok := s.rangeOf(family)
-	if !ok || !r.Contains(ip) || ip == r.Masked().Addr() {
-		return fmt.Errorf("the provided IP (%v) is not in the valid range. The range of valid IPs is %s", ip, r)
+	if !slices.ContainsFunc(s.rangesOf(a, family), func(r netip.Prefix) bool { return isUsable(r, ip) }) {
+		return errors.New("the provided network does not match the current range")
 	}
 	if a.Snapshot.Get(clusterIPKey(text)) != nil {
-		return fmt.Errorf("provided IP is already allocated")
+		return errors.New("provided IP is already allocated")
 	}
 	return nil
 }

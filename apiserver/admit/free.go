@@ -16,15 +16,24 @@ import (
 
 var errFull = errors.New("range is full")
 
-// freeIP finds an address that nobody holds. It begins somewhere in the upper part of the range, for the lower part is
-// where users choose addresses themselves (KEP-3070), and takes from the lower part last.
+// freeIP finds an address that nobody holds.
 func (s *addresses) freeIP(a *Attributes, family corev1.IPFamily) (string, error) {
-	r, ok := s.rangeOf(family)
-	if !ok {
+	if !slices.Contains(s.families, family) {
 		return "", fmt.Errorf("%s is not configured on this cluster", family)
 	}
+	for _, r := range s.rangesOf(a, family) {
+		if ip, ok := s.freeIn(a, r); ok {
+			return ip, nil
+		}
+	}
+	return "", errFull
+}
+
+// freeIn looks in one range. It begins somewhere in the upper part, for the lower part is where users choose addresses
+// themselves (KEP-3070), and takes from the lower part last.
+func (s *addresses) freeIn(a *Attributes, r netip.Prefix) (string, bool) {
 	size := usable(r)
-	band := min(max(16, size/16), 256, size-1)
+	band := min(max(16, size/16), 256, max(size-1, 0))
 	for _, part := range [][2]int{{band, size - band}, {0, band}} {
 		from, n := part[0], part[1]
 		if n <= 0 {
@@ -34,11 +43,11 @@ func (s *addresses) freeIP(a *Attributes, family corev1.IPFamily) (string, error
 		for i := range n {
 			ip := nth(r, 1+from+(start+i)%n)
 			if a.Snapshot.Get(clusterIPKey(ip.String())) == nil {
-				return ip.String(), nil
+				return ip.String(), true
 			}
 		}
 	}
-	return "", errFull
+	return "", false
 }
 
 // usable counts the addresses that services can have: not the first, and in IPv4 not the last.
@@ -49,6 +58,14 @@ func usable(r netip.Prefix) int {
 		size--
 	}
 	return max(size, 0)
+}
+
+// isUsable says whether a service can have an address of the range.
+func isUsable(r netip.Prefix, ip netip.Addr) bool {
+	if !r.Contains(ip) || ip == r.Masked().Addr() {
+		return false
+	}
+	return !ip.Is4() || r.Contains(ip.Next())
 }
 
 func nth(r netip.Prefix, n int) netip.Addr {

@@ -131,6 +131,10 @@ func networkControllers() []grant {
 			allow(read, "networking.k8s.io", "ipaddresses"),
 			emitEvents(),
 		)},
+		{"ip-address-controller", rules(
+			allow(read, "core", "services"),
+			allow("get list watch create delete", "networking.k8s.io", "ipaddresses"),
+		)},
 		{"edge-controller", rules(
 			allow(read, "networking.k8s.io", "ingresses ingressclasses"),
 			allow("update patch", "networking.k8s.io", "ingresses/status"),
