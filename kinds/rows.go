@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"proa/kinds/apiregistration"
 	"proa/kinds/apps"
 	"proa/kinds/authentication"
 	"proa/kinds/authorization"
@@ -37,6 +38,8 @@ func Builtin() *Table {
 		core.Secret(),
 		core.ServiceAccount(),
 		core.Service(),
+
+		apiregistration.APIService(),
 
 		authentication.SelfSubjectReview(),
 		authentication.TokenReview(),

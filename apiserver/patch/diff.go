@@ -1,8 +1,10 @@
 package patch
 
 import (
+	"encoding/json"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -321,7 +323,11 @@ func (d *differ) spell(p *plan, e reflect.Value) string {
 func scalar(v reflect.Value) (string, bool) {
 	switch v.Kind() {
 	case reflect.String:
-		return string(appendString(nil, v.String())), true
+		if text := v.String(); !strings.ContainsAny(text, "&<>") {
+			return string(appendString(nil, text)), true
+		}
+		quoted, err := json.Marshal(v.String()) // upstream writes these as HTML wants them, in the names of elements alone
+		return string(quoted), err == nil
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return strconv.FormatInt(v.Int(), 10), true
 	case reflect.Bool:

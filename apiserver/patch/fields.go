@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
-	"k8s.io/client-go/applyconfigurations"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"proa/kinds/resource"
@@ -19,7 +18,7 @@ import (
 // first such write comes.
 type Fields struct {
 	scheme    *runtime.Scheme
-	converter func() managedfields.TypeConverter
+	converter func() (managedfields.TypeConverter, error)
 
 	plans sync.Map // *resource.Resource -> *plan
 
@@ -38,7 +37,7 @@ type managerKey struct {
 // NewFields makes the keeper of field ownership for the types of a scheme.
 func NewFields(scheme *runtime.Scheme) *Fields {
 	f := &Fields{scheme: scheme}
-	f.converter = sync.OnceValue(func() managedfields.TypeConverter { return applyconfigurations.NewTypeConverter(scheme) })
+	f.converter = sync.OnceValues(func() (managedfields.TypeConverter, error) { return newConverter(scheme) })
 	f.mu.planner = newPlanner()
 	f.mu.managers = map[managerKey]*managedfields.FieldManager{}
 	return f
@@ -65,8 +64,12 @@ func (f *Fields) manager(r *resource.Resource, subresource string) (*managedfiel
 	if m := f.mu.managers[key]; m != nil {
 		return m, nil
 	}
+	converter, err := f.converter()
+	if err != nil {
+		return nil, err
+	}
 	same := sameVersion{r}
-	m, err := managedfields.NewDefaultFieldManager(f.converter(), same, same, same, key.kind, key.kind.GroupVersion(), subresource, resetFields(r, subresource))
+	m, err := managedfields.NewDefaultFieldManager(converter, same, same, same, key.kind, key.kind.GroupVersion(), subresource, resetFields(r, subresource))
 	if err != nil {
 		return nil, fmt.Errorf("keep fields of %s: %w", key.kind, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/client-go/applyconfigurations"
 	"sigs.k8s.io/structured-merge-diff/v6/schema"
 
 	"proa/kinds"
@@ -17,7 +18,7 @@ import (
 // TestPlansLikeSchemas compares the plans of all types of the scheme with those that client-go's schemas make.
 func TestPlansLikeSchemas(t *testing.T) {
 	scheme := kinds.NewScheme()
-	f := NewFields(scheme)
+	schemas := applyconfigurations.NewTypeConverter(scheme)
 	compared := 0
 	for gvk, typ := range scheme.AllKnownTypes() {
 		obj, ok := reflect.New(typ).Interface().(resource.Object)
@@ -25,7 +26,7 @@ func TestPlansLikeSchemas(t *testing.T) {
 			continue
 		}
 		obj.GetObjectKind().SetGroupVersionKind(gvk)
-		typed, err := f.converter().ObjectToTyped(obj)
+		typed, err := schemas.ObjectToTyped(obj)
 		if err != nil {
 			continue // what is only answered has no schema
 		}

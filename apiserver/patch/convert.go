@@ -1,0 +1,33 @@
+package patch
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/client-go/applyconfigurations"
+	"sigs.k8s.io/structured-merge-diff/v6/schema"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
+)
+
+// newConverter reads objects by the schemas of client-go, and kinds that it has none for, those of API groups that came as
+// add-ons, by schemas that are made from their Go types.
+func newConverter(scheme *runtime.Scheme) (managedfields.TypeConverter, error) {
+	known := applyconfigurations.NewTypeConverter(scheme)
+	pod, err := known.ObjectToTyped(&corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}})
+	if err != nil {
+		return nil, fmt.Errorf("read the schemas of field ownership: %w", err)
+	}
+	d := definer{known: pod.Schema(), done: map[string]bool{}} // which is the schema of all kinds
+	for gvk, t := range scheme.AllKnownTypes() {
+		if _, ok := reflect.New(t).Interface().(metav1.Object); ok && gvk.Version != runtime.APIVersionInternal {
+			d.define(t)
+		}
+	}
+	parser := &typed.Parser{Schema: schema.Schema{Types: slices.Concat(d.known.Types, d.types)}}
+	return managedfields.NewSchemeTypeConverter(scheme, parser), nil
+}
