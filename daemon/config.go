@@ -13,6 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"proa/node/evict"
+	"proa/node/imagegc"
 )
 
 // DefaultDataDir is where a cluster is kept unless told otherwise.
@@ -41,6 +44,9 @@ type Config struct {
 	CRIEndpoint  string       // a container runtime that is there already; empty: the bundled containerd
 	SandboxImage string
 	NodeGrace    time.Duration // silence after which a node counts as lost; 0: upstream's
+
+	Eviction evict.Settings // when pods of a node that runs short are evicted
+	Images   imagegc.Policy // when unused images of a node are removed
 
 	Version, Commit, BuildDate string // of the program, for /version
 
@@ -122,7 +128,7 @@ func (c *Config) check() error {
 	if c.NodeGrace < 0 {
 		wrong = append(wrong, fmt.Errorf("a node cannot be lost after %s: give a time above zero", c.NodeGrace))
 	}
-	return errors.Join(append(wrong, checkLabels(c.Labels))...)
+	return errors.Join(append(wrong, checkLabels(c.Labels), c.checkPressure())...)
 }
 
 // ownNodeIP is the address that the node takes when it is not given one: it exists on no cable and never changes, so a

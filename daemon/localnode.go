@@ -148,9 +148,10 @@ func (n localNode) agent(ctx context.Context, token string) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(ctx, self, "agent", "--data-dir", n.dataDir(), "--server", n.of.apiURL(), "--node-name", n.name(),
+	args := append([]string{"agent", "--data-dir", n.dataDir(), "--server", n.of.apiURL(), "--node-name", n.name(),
 		"--node-ip", n.address().Addr().String(), "--node-port", strconv.Itoa(int(n.of.NodePort)), "--bundle-dir", n.of.BundleDir,
-		"--nameserver", netip.AddrPortFrom(ownNodeIP.Addr(), 53).String(), "--node-labels", labelFlag(n.of.Labels))
+		"--nameserver", netip.AddrPortFrom(ownNodeIP.Addr(), 53).String(), "--node-labels", labelFlag(n.of.Labels)}, n.of.pressureFlags()...)
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), join.TokenVariable+"="+token)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

@@ -94,7 +94,7 @@ func startNode(ctx context.Context, cfg *Config, plane *dataPlane, runtime *cont
 		Name: cfg.NodeName, Client: api, RuntimeEndpoint: runtime.endpoint, DataDir: cfg.DataDir, LogDir: logRoot(cfg),
 		CgroupRoot: cgroupRoot(cfg), IPs: []string{cfg.nodeIP().String()}, Port: int32(cfg.NodePort),
 		Version: discovery.VersionInfo("", "").GitVersion, ClusterDNS: []string{cfg.dnsServiceIP().String()}, ClusterDomain: cfg.Domain,
-		ResolvConf: "/etc/resolv.conf", Labels: cfg.Labels, Log: cfg.Log,
+		ResolvConf: "/etc/resolv.conf", Labels: cfg.Labels, Eviction: cfg.Eviction, Images: cfg.Images, Log: cfg.Log,
 	})
 	if err != nil {
 		return err
@@ -198,5 +198,5 @@ func imagesOf(cfg *Config, socket string) (*image.Store, error) {
 		}
 		return answer.Images, nil
 	}
-	return image.New(image.Config{Ctr: ctr, Socket: socket, Images: list, Log: cfg.Log}), nil
+	return image.New(image.Config{Ctr: ctr, Socket: socket, Images: list, Delete: runtimeClient.RemoveImage, Log: cfg.Log}), nil
 }

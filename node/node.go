@@ -18,9 +18,13 @@ import (
 	"proa/client"
 	"proa/node/cgroup"
 	"proa/node/cri"
+	"proa/node/evict"
+	"proa/node/imagegc"
+	"proa/node/pod"
 	"proa/node/probe"
 	"proa/node/run"
 	"proa/node/status"
+	"proa/node/usage"
 	"proa/node/volume"
 )
 
@@ -42,6 +46,8 @@ type Config struct {
 	Taints          []v1.Taint        // optional: at registration
 	Reserved        v1.ResourceList   // optional: kept from pods
 	MaxPods         int64             // optional: 110
+	Eviction        evict.Settings    // optional: upstream's
+	Images          imagegc.Policy    // when unused ones are removed; the zero value never removes any
 	Log             *slog.Logger
 }
 
@@ -55,6 +61,8 @@ type Agent struct {
 	probes  *probe.Probes
 	runner  *run.Runner
 	status  *status.Reporter
+	evict   *evict.Manager
+	images  *imagegc.Collector
 }
 
 // New makes an agent; Run starts it.
@@ -67,8 +75,13 @@ func New(config Config) (*Agent, error) {
 	if a.runtime, err = cri.New(config.RuntimeEndpoint); err != nil {
 		return nil, err
 	}
+	policy, err := config.Eviction.Policy()
+	if err != nil {
+		return nil, err
+	}
 	machine := status.ReadMachine(config.DataDir)
-	settings := config.settings(machine, a.cgroups)
+	headroom := policy.Headroom(status.Capacity(machine))
+	settings := config.settings(machine, headroom, a.cgroups)
 	a.volumes, err = volume.New(volume.Config{
 		Root: settings.PodRoot, Locals: filepath.Join(config.DataDir, "volumes"), Node: config.Name, Client: config.Client, Allocatable: settings.Allocatable, Log: config.Log,
 		Image: func(ctx context.Context, p *v1.Pod, image string, policy v1.PullPolicy) (string, error) {
@@ -84,12 +97,34 @@ func New(config Config) (*Agent, error) {
 	a.runner = run.New(run.Config{
 		NodeName: config.Name, Client: config.Client, Runtime: a.runtime, Settings: settings, Cgroups: a.cgroups,
 		Volumes: a.volumes, Probes: a.probes, Events: a.events, Log: config.Log,
+		Admit: func(p *v1.Pod) *pod.Refused { return a.evict.Admit(p) },
 	})
+	a.watchOver(policy, settings)
 	a.status = status.New(status.Config{
 		NodeName: config.Name, Client: config.Client, Runtime: a.runtime, IPs: config.IPs, Port: config.Port, Version: config.Version,
 		RootDir: config.DataDir, Labels: config.Labels, Taints: config.Taints, Reserved: config.Reserved, MaxPods: config.MaxPods, Log: config.Log,
+		Headroom: headroom, Pressure: a.evict.Conditions,
 	})
 	return a, nil
+}
+
+// watchOver makes the parts that keep the node from running short.
+func (a *Agent) watchOver(policy evict.Policy, settings *cri.Settings) {
+	meter := usage.New(usage.Config{DataDir: a.config.DataDir, PodDir: settings.PodDir, LogDir: settings.LogDir, Runtime: a.runtime})
+	a.images = imagegc.New(imagegc.Config{
+		Policy: a.config.Images, Runtime: a.runtime, Named: a.runner.ImagesNamed, Event: a.events.NodeEvent, Log: a.config.Log,
+		Disk: func(ctx context.Context) (available, capacity int64, err error) {
+			level, err := meter.Disk(ctx)
+			return level.Available, level.Capacity, err
+		},
+	})
+	a.evict = evict.NewManager(evict.Config{
+		NodeName: a.config.Name, Policy: policy, Meter: meter, Pods: a.runner, Events: a.events, Changed: a.Poke, Log: a.config.Log,
+		Reclaim: func(ctx context.Context) error {
+			a.runner.Reclaim(ctx)
+			return a.images.RemoveUnused(ctx)
+		},
+	})
 }
 
 // complete fills in the defaults and says what is missing.
@@ -112,11 +147,11 @@ func (c *Config) complete() error {
 	return nil
 }
 
-func (c *Config) settings(machine status.Machine, cgroups *cgroup.Groups) *cri.Settings {
+func (c *Config) settings(machine status.Machine, headroom v1.ResourceList, cgroups *cgroup.Groups) *cri.Settings {
 	return &cri.Settings{
 		NodeName: c.Name, HostIPs: c.IPs, LogRoot: c.LogDir, PodRoot: filepath.Join(c.DataDir, "pods"), SeccompRoot: filepath.Join(c.DataDir, "seccomp"),
 		ClusterDNS: c.ClusterDNS, ClusterDomain: c.ClusterDomain, ResolvConf: c.ResolvConf, MemoryCapacity: machine.Memory,
-		Allocatable: status.Allocatable(machine, c.Reserved), CgroupParent: cgroups.Path,
+		Allocatable: status.Allocatable(status.Capacity(machine), c.Reserved, headroom), CgroupParent: cgroups.Path,
 	}
 }
 
@@ -145,6 +180,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"volumes", a.volumes.Run},
 		{"probes", a.probes.Run},
 		{"pods", a.runner.Run},
+		{"eviction", a.evict.Run},
+		{"images", a.images.Run},
 	}
 	errs := make([]error, len(parts))
 	var wg sync.WaitGroup

@@ -13,8 +13,8 @@ import (
 )
 
 func image() *cobra.Command {
-	cmd := &cobra.Command{Use: "image", Short: "Build, load and list the images of this machine's nodes"}
-	cmd.AddCommand(imageBuild(), imageLoad(), imageList())
+	cmd := &cobra.Command{Use: "image", Short: "Build, load, list and remove the images of this machine's nodes"}
+	cmd.AddCommand(imageBuild(), imageLoad(), imageList(), imageRemove())
 	return cmd
 }
 
@@ -106,6 +106,38 @@ func imageList() *cobra.Command {
 				fmt.Fprintf(w, "%s\t%s\t%.1f MB\n", strings.Join(append(i.Tags, i.Digests[min(len(i.Tags), len(i.Digests)):]...), " "), shortID(i.ID), float64(i.Size)/1e6)
 			}
 			return w.Flush()
+		},
+	}
+	o.dataDir(cmd)
+	return cmd
+}
+
+func imageRemove() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "rm NAME...",
+		Short: "Remove images from this machine's nodes; containers that run keep what they have",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			images, err := daemon.Images(&o.config)
+			if err != nil {
+				return err
+			}
+			for _, arg := range args {
+				removed := false
+				for _, store := range images {
+					was, err := store.Remove(cmd.Context(), arg)
+					if err != nil {
+						return err
+					}
+					removed = removed || was
+				}
+				if !removed {
+					return fmt.Errorf("no image %s: proa image ls lists them", arg)
+				}
+				fmt.Println("removed", arg)
+			}
+			return nil
 		},
 	}
 	o.dataDir(cmd)

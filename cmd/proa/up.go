@@ -42,6 +42,7 @@ func up() *cobra.Command {
 		},
 	}
 	o.serve(cmd)
+	o.node(cmd)
 	cmd.Flags().IntVar(&o.config.Nodes, "nodes", 0, "nodes on this machine; all but the first are processes of their own, in a network namespace each (default as many as there were, or 1)")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the node is Ready; the cluster runs on in the background")
 	return cmd

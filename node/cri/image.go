@@ -32,6 +32,29 @@ func (c *Client) Image(ctx context.Context, name string) (image Image, ok bool, 
 	return image, true, nil
 }
 
+// RemoveImage removes an image under all its names. Removing what is not there succeeds.
+func (c *Client) RemoveImage(ctx context.Context, id string) error {
+	_, err := c.images.RemoveImage(ctx, &runtimeapi.RemoveImageRequest{Image: &runtimeapi.ImageSpec{Image: id}})
+	return plain(err)
+}
+
+// ImagesInUse are the images that containers, running or not, were made of: by id, or as the runtime refers to them.
+func (c *Client) ImagesInUse(ctx context.Context) (map[string]bool, error) {
+	r, err := c.runtime.ListContainers(ctx, &runtimeapi.ListContainersRequest{})
+	if err != nil {
+		return nil, plain(err)
+	}
+	used := map[string]bool{}
+	for _, container := range r.Containers {
+		for _, name := range []string{container.ImageId, container.ImageRef, container.Image.GetImage()} {
+			if name != "" {
+				used[name] = true
+			}
+		}
+	}
+	return used, nil
+}
+
 // Credentials authenticate a pull.
 type Credentials struct{ Username, Password, Auth, IdentityToken, RegistryToken, ServerAddress string }
 

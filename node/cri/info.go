@@ -52,8 +52,12 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 
 // ImageNames is one image under all its names.
 type ImageNames struct {
-	Names []string // digests first
-	Size  int64
+	ID     string
+	Names  []string // digests first
+	Size   int64
+	Pinned bool // the runtime itself needs it
+	// Pulled says that it came from a registry, which can give it once more.
+	Pulled bool
 }
 
 // ListImages lists what the runtime holds.
@@ -65,7 +69,7 @@ func (c *Client) ListImages(ctx context.Context) ([]ImageNames, error) {
 	all := make([]ImageNames, 0, len(r.Images))
 	for _, image := range r.Images {
 		names := append(append([]string{}, image.RepoDigests...), image.RepoTags...)
-		all = append(all, ImageNames{Names: names, Size: int64(image.Size)})
+		all = append(all, ImageNames{ID: image.Id, Names: names, Size: int64(image.Size), Pinned: image.Pinned, Pulled: len(image.RepoDigests) > 0})
 	}
 	return all, nil
 }

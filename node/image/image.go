@@ -29,6 +29,8 @@ type Config struct {
 	// Images asks the runtime for its images over CRI: required for List, and to return from an import only when
 	// the runtime shows the image.
 	Images func(ctx context.Context) ([]*runtimeapi.Image, error)
+	// Delete removes one image, by id, under all its names: required for Remove.
+	Delete func(ctx context.Context, id string) error
 	Log    *slog.Logger // optional
 }
 
@@ -68,6 +70,35 @@ func (s *Store) List(ctx context.Context) ([]Listed, error) {
 	slices.SortFunc(listed, func(a, b Listed) int { return strings.Compare(a.sortKey(), b.sortKey()) })
 	return listed, nil
 }
+
+// Remove removes an image, given by name or by the start of its id, under all its names. It says whether there was one.
+func (s *Store) Remove(ctx context.Context, name string) (bool, error) {
+	listed, err := s.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	full, err := FullName(name)
+	if err != nil {
+		full = name // it may be an id
+	}
+	for _, image := range listed {
+		_, hex, _ := strings.Cut(image.ID, ":")
+		if !slices.Contains(image.Tags, full) && !slices.Contains(image.Digests, full) && (len(name) < minID || !strings.HasPrefix(hex, name)) {
+			continue
+		}
+		if image.Pinned {
+			return false, fmt.Errorf("remove image %s: the node itself needs it", name)
+		}
+		if err := s.cfg.Delete(ctx, image.ID); err != nil {
+			return false, fmt.Errorf("remove image %s: %w", name, err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// minID is how much of an id has to be given: fewer digits may be a name's.
+const minID = 12
 
 func (l Listed) sortKey() string {
 	if len(l.Tags) == 0 {

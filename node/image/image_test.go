@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -270,3 +271,30 @@ func main() {
 }
 
 `
+
+func TestRemove(t *testing.T) {
+	there := []*runtimeapi.Image{
+		{Id: "sha256:0123456789abcdef", RepoTags: []string{"docker.io/library/web:1"}},
+		{Id: "sha256:fedcba9876543210", RepoTags: []string{"proa.local/pause:1"}, Pinned: true},
+	}
+	var gone []string
+	store := image.New(image.Config{
+		Images: func(context.Context) ([]*runtimeapi.Image, error) { return there, nil },
+		Delete: func(_ context.Context, id string) error { gone = append(gone, id); return nil },
+	})
+	for _, test := range []struct {
+		name    string
+		removed bool
+		wrong   string
+	}{
+		{"web:1", true, ""}, {"0123456789ab", true, ""}, {"01234", false, ""}, {"web:2", false, ""}, {"proa.local/pause:1", false, "the node itself needs it"},
+	} {
+		removed, err := store.Remove(t.Context(), test.name)
+		if removed != test.removed || (err != nil) != (test.wrong != "") || (err != nil && !strings.Contains(err.Error(), test.wrong)) {
+			t.Errorf("%s: removed %t, %v", test.name, removed, err)
+		}
+	}
+	if !slices.Equal(gone, []string{"sha256:0123456789abcdef", "sha256:0123456789abcdef"}) {
+		t.Errorf("removed %v", gone)
+	}
+}

@@ -23,8 +23,10 @@ func (m *Machine) apply(event Event) {
 		m.rejected = &Failure{Reason: e.Reason, Message: e.Message}
 	case Evicted:
 		if m.end == nil {
-			m.end = &ending{reason: e.Reason, message: e.Message, grace: e.GraceSeconds}
+			m.end = &ending{reason: e.Reason, message: e.Message, grace: e.GraceSeconds, disrupted: e.Disrupted}
 		}
+	case Reclaimed:
+		m.reclaim = true
 	}
 }
 

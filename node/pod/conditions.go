@@ -2,6 +2,7 @@ package pod
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -30,6 +31,11 @@ func (m *Machine) conditions(s *v1.PodStatus) []v1.PodCondition {
 		sandbox.Status = v1.ConditionTrue
 	}
 	own := append(m.resizeCondition(), sandbox, m.initializedCondition(s), podReady, ready, v1.PodCondition{Type: v1.PodScheduled, Status: v1.ConditionTrue})
+	if m.end != nil && m.end.disrupted && s.Phase == v1.PodFailed {
+		all = slices.DeleteFunc(all, func(c v1.PodCondition) bool { return c.Type == v1.DisruptionTarget })
+		disrupted := v1.PodCondition{Type: v1.DisruptionTarget, Status: v1.ConditionTrue, Reason: v1.PodReasonTerminationByKubelet, Message: m.end.message}
+		own = append([]v1.PodCondition{disrupted}, own...)
+	}
 	for i := range own {
 		own[i].ObservedGeneration = m.pod.Generation
 		own[i].LastTransitionTime = m.transitionTime(&own[i])

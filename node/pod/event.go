@@ -41,19 +41,25 @@ type Refused struct{ Reason, Message string }
 type Evicted struct {
 	Reason, Message string
 	GraceSeconds    int64
+	// Disrupted says that it ends for the node's sake: controllers that count failures need not count this one.
+	Disrupted bool
 }
+
+// Reclaimed says that the node is short of room: what is over gives up its containers, and their logs.
+type Reclaimed struct{}
 
 // Tick says that time passed.
 type Tick struct{}
 
-func (Desired) event()  {}
-func (Vanished) event() {}
-func (Observed) event() {}
-func (Done) event()     {}
-func (Probed) event()   {}
-func (Refused) event()  {}
-func (Evicted) event()  {}
-func (Tick) event()     {}
+func (Desired) event()   {}
+func (Vanished) event()  {}
+func (Observed) event()  {}
+func (Done) event()      {}
+func (Probed) event()    {}
+func (Refused) event()   {}
+func (Evicted) event()   {}
+func (Reclaimed) event() {}
+func (Tick) event()      {}
 
 // Failure is an error with the reason that status shows for a container that waits.
 type Failure struct {

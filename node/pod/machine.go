@@ -66,6 +66,7 @@ type Machine struct {
 	released     bool     // after the pod ended: volumes and cgroup are gone
 	vanished     bool     // the API has no such pod any more
 	deleted      bool     // the API was asked to forget it
+	reclaim      bool     // what is over must not keep its containers
 	cancelled    bool     // CancelStarts was emitted
 	end          *ending
 	rejected     *Failure
@@ -86,6 +87,7 @@ type Machine struct {
 type ending struct {
 	reason, message string
 	grace           int64
+	disrupted       bool // see Evicted
 }
 
 // retry is a thing to try again later.

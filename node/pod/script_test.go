@@ -32,6 +32,7 @@ import (
 //	edit                the pod changes: YAML of the fields
 //	pass DURATION       time goes by, waking the machine whenever it asked for it
 //	refuse, evict       the node refuses the pod, or has it end
+//	reclaim             the node is short of room
 //	restart             a new agent takes over what the runtime has
 //	status              the status as YAML
 func TestScripts(t *testing.T) {
@@ -119,7 +120,9 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 	case "seen":
 		s.step(s.full())
 	case "evict":
-		s.step(pod.Evicted{Reason: "Evicted", Message: "The node was low on resource: memory.", GraceSeconds: 5})
+		s.step(pod.Evicted{Reason: "Evicted", Message: "The node was low on resource: memory.", GraceSeconds: 5, Disrupted: true})
+	case "reclaim":
+		s.step(pod.Reclaimed{})
 	case "restart":
 		p := s.machine.Pod().DeepCopy()
 		p.Status = s.stored

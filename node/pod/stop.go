@@ -129,6 +129,9 @@ func (m *Machine) settle() {
 	if !m.holdsSandbox() && !m.released && m.emit(Action{Verb: Release}) {
 		m.emit(Action{Verb: ForgetProbes})
 	}
+	if m.reclaim && m.released {
+		m.removeContainers()
+	}
 }
 
 // remove takes everything from the node, and last of all the object from the API.
@@ -139,12 +142,16 @@ func (m *Machine) remove() {
 	for _, s := range m.sandboxes {
 		m.emit(Action{Verb: RemoveSandbox, ID: s.ID})
 	}
-	for i := range m.containers {
-		if c := &m.containers[i]; len(m.sandboxes) == 0 {
-			m.emit(Action{Verb: RemoveContainer, Container: c.Name, ID: c.ID})
-		}
+	if len(m.sandboxes) == 0 {
+		m.removeContainers()
 	}
 	if len(m.sandboxes) == 0 && len(m.containers) == 0 && !m.vanished {
 		m.emit(Action{Verb: DeleteFromAPI})
+	}
+}
+
+func (m *Machine) removeContainers() {
+	for i := range m.containers {
+		m.emit(Action{Verb: RemoveContainer, Container: m.containers[i].Name, ID: m.containers[i].ID})
 	}
 }

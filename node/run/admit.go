@@ -20,6 +20,11 @@ func (r *Runner) admitLocked(p *v1.Pod, seen *pod.Observed) *pod.Refused {
 	if started || p.DeletionTimestamp != nil {
 		return nil
 	}
+	if r.Admit != nil {
+		if refused := r.Admit(p); refused != nil {
+			return refused
+		}
+	}
 	node, ok := client.Get[*v1.Node](r.Client.View(), "nodes", "", r.NodeName)
 	if !ok {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"proa/client"
 )
 
-// Events writes events about pods. Equal ones raise the count of the first, for as long as it is remembered.
+// Events writes events about pods and their node. Equal ones raise the count of the first, for as long as it is remembered.
 type Events struct {
 	client   client.Client
 	nodeName string
@@ -35,20 +35,36 @@ func NewEvents(c client.Client, nodeName string, log *slog.Logger) *Events {
 
 // Event implements Recorder.
 func (e *Events) Event(p *v1.Pod, container, eventType, reason, message string) {
-	now := metav1.Now()
-	event := &v1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: fmt.Sprintf("%s.%x", p.Name, now.UnixNano())},
+	e.put(&v1.Event{
 		InvolvedObject: v1.ObjectReference{
 			Kind: "Pod", APIVersion: "v1", Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion,
 			FieldPath: fieldPath(p, container),
 		},
-		Type: eventType, Reason: reason, Message: message, Count: 1, FirstTimestamp: now, LastTimestamp: now,
-		Source: v1.EventSource{Component: eventSource, Host: e.nodeName}, ReportingController: eventSource, ReportingInstance: e.nodeName,
+		Type: eventType, Reason: reason, Message: message,
+	})
+}
+
+// NodeEvent records one event about the node. As everywhere, its name stands for its uid.
+func (e *Events) NodeEvent(eventType, reason, message string) {
+	e.put(&v1.Event{
+		InvolvedObject: v1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: e.nodeName, UID: types.UID(e.nodeName)},
+		Type:           eventType, Reason: reason, Message: message,
+	})
+}
+
+func (e *Events) put(event *v1.Event) {
+	now, about := metav1.Now(), event.InvolvedObject
+	event.Namespace, event.Name = about.Namespace, fmt.Sprintf("%s.%x", about.Name, now.UnixNano())
+	if event.Namespace == "" {
+		event.Namespace = v1.NamespaceDefault
 	}
+	event.Count, event.FirstTimestamp, event.LastTimestamp = 1, now, now
+	event.Source = v1.EventSource{Component: eventSource, Host: e.nodeName}
+	event.ReportingController, event.ReportingInstance = eventSource, e.nodeName
 	select {
 	case e.queue <- event:
 	default:
-		e.log.Warn("event dropped", "pod", p.Namespace+"/"+p.Name, "reason", reason)
+		e.log.Warn("event dropped", "about", about.Kind+" "+about.Namespace+"/"+about.Name, "reason", event.Reason)
 	}
 }
 

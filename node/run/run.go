@@ -32,6 +32,7 @@ type Config struct {
 	Volumes  Volumes
 	Probes   Probes
 	Events   Recorder
+	Admit    func(p *v1.Pod) *pod.Refused // optional: refuses pods while the node is short of something
 	Log      *slog.Logger
 	Relist   time.Duration // optional: how often the runtime is listed as a safety net; default 2 minutes
 }

@@ -24,17 +24,12 @@ type Facts struct {
 	Runtime     cri.Info
 	RuntimeDown string // why the runtime does not answer; "" when it does
 	Images      []cri.ImageNames
+	Pressure    []v1.NodeConditionType // conditions that are true
+	Headroom    v1.ResourceList        // must stay free
 }
 
 // maxImages bounds status.images, the largest first.
 const maxImages = 50
-
-// Pressure begins where these are all that is left; the defaults of upstream's hard eviction thresholds.
-const (
-	minMemory      = 100 << 20
-	minDiskPercent = 10
-	minInodes      = 5
-)
 
 // Build derives the status of a node. last supplies the times of conditions that did not change and what others wrote.
 func Build(f Facts, last v1.NodeStatus, now time.Time) v1.NodeStatus {
@@ -45,7 +40,7 @@ func Build(f Facts, last v1.NodeStatus, now time.Time) v1.NodeStatus {
 			s.Capacity[name] = q
 		}
 	}
-	s.Allocatable = allocatable(s.Capacity, f.Reserved)
+	s.Allocatable = allocatable(s.Capacity, f.Reserved, f.Headroom)
 	s.Addresses = nil
 	for _, ip := range f.IPs {
 		s.Addresses = append(s.Addresses, v1.NodeAddress{Type: v1.NodeInternalIP, Address: ip})
@@ -82,33 +77,32 @@ func capacity(f Facts) v1.ResourceList {
 	return c
 }
 
-// allocatable keeps back what is reserved, and what must stay free for pods not to be evicted.
 // extended tells whether a resource is not the machine's own: it is there because somebody said so in the status.
 func extended(name v1.ResourceName) bool {
 	domain, _, ok := strings.Cut(string(name), "/")
 	return ok && domain != "kubernetes.io" && !strings.HasSuffix(domain, ".kubernetes.io")
 }
 
-func allocatable(capacity, reserved v1.ResourceList) v1.ResourceList {
+// allocatable keeps back what is reserved, and what must stay free for pods not to be evicted.
+func allocatable(capacity v1.ResourceList, kept ...v1.ResourceList) v1.ResourceList {
 	a := capacity.DeepCopy()
-	for name, q := range reserved {
-		if have, ok := a[name]; ok {
-			have.Sub(q)
+	for _, list := range kept {
+		for name, q := range list {
+			have, ok := a[name]
+			if !ok {
+				continue
+			}
+			if have.Sub(q); have.Sign() < 0 {
+				have.Set(0)
+			}
 			a[name] = have
 		}
 	}
-	memory := a[v1.ResourceMemory]
-	memory.Sub(*resource.NewQuantity(minMemory, resource.BinarySI))
-	a[v1.ResourceMemory] = memory
-	disk := a[v1.ResourceEphemeralStorage]
-	a[v1.ResourceEphemeralStorage] = *resource.NewQuantity(disk.Value()/100*(100-minDiskPercent), resource.DecimalSI)
 	return a
 }
 
 func conditions(f Facts) []v1.NodeCondition {
-	m := f.Machine
-	memory, disk, pids := m.MemoryFree < minMemory, m.Disk > 0 && m.DiskFree*100 < m.Disk*minDiskPercent, m.PIDs > 0 && m.PIDsUsed*100 > m.PIDs*95
-	disk = disk || m.Inodes > 0 && m.InodesFree*100 < m.Inodes*minInodes
+	memory, disk, pids := slices.Contains(f.Pressure, v1.NodeMemoryPressure), slices.Contains(f.Pressure, v1.NodeDiskPressure), slices.Contains(f.Pressure, v1.NodePIDPressure)
 	return []v1.NodeCondition{
 		pressure(v1.NodeMemoryPressure, memory, "KubeletHasInsufficientMemory", "kubelet has insufficient memory available",
 			"KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -185,7 +179,10 @@ func handlers(info cri.Info) ([]v1.NodeRuntimeHandler, *v1.NodeFeatures) {
 	return out, &v1.NodeFeatures{SupplementalGroupsPolicy: &info.SupplementalGroupsPolicy}
 }
 
-// Allocatable is what a machine offers to pods, as its Node will say.
-func Allocatable(m Machine, reserved v1.ResourceList) v1.ResourceList {
-	return allocatable(capacity(Facts{Machine: m, MaxPods: defaultMaxPods}), reserved)
+// Capacity is what a machine has, as its Node will say.
+func Capacity(m Machine) v1.ResourceList { return capacity(Facts{Machine: m, MaxPods: defaultMaxPods}) }
+
+// Allocatable is what is offered to pods of a capacity, as the Node will say.
+func Allocatable(capacity v1.ResourceList, kept ...v1.ResourceList) v1.ResourceList {
+	return allocatable(capacity, kept...)
 }

@@ -15,12 +15,10 @@ import (
 
 const arch = runtime.GOARCH
 
-// Machine is what the host offers and how much of it is left. Sizes are in bytes.
+// Machine is what the host offers. Sizes are in bytes.
 type Machine struct {
 	CPUs                                           int
-	Memory, MemoryFree                             int64
-	Disk, DiskFree, Inodes, InodesFree             int64
-	PIDs, PIDsUsed                                 int64
+	Memory, Disk                                   int64
 	HugePages                                      map[int64]int64 // pages by page size
 	MachineID, SystemUUID, BootID, Kernel, OSImage string
 }
@@ -31,6 +29,7 @@ const askTimeout = 5 * time.Second
 func (r *Reporter) gather(ctx context.Context) Facts {
 	f := Facts{
 		NodeName: r.NodeName, IPs: r.IPs, Port: r.Port, Version: r.Version, Reserved: r.Reserved, MaxPods: r.MaxPods, Machine: ReadMachine(r.RootDir),
+		Headroom: r.Headroom,
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -41,6 +40,9 @@ func (r *Reporter) gather(ctx context.Context) Facts {
 	if err != nil {
 		f.RuntimeDown = err.Error()
 	}
+	if r.Pressure != nil {
+		f.Pressure = r.Pressure()
+	}
 	return f
 }
 
@@ -48,20 +50,12 @@ func (r *Reporter) gather(ctx context.Context) Facts {
 func ReadMachine(dir string) Machine {
 	m := Machine{CPUs: runtime.NumCPU(), HugePages: map[int64]int64{}}
 	memory := fields("/proc/meminfo", ":")
-	m.Memory, m.MemoryFree = kilobytes(memory["MemTotal"]), kilobytes(memory["MemAvailable"])
+	m.Memory = kilobytes(memory["MemTotal"])
 	var fs unix.Statfs_t
 	for unix.Statfs(dir, &fs) == unix.ENOENT && dir != "/" && dir != "." {
 		dir = filepath.Dir(dir) // it is made later, on the file system of its parent
 	}
-	if fs.Blocks > 0 {
-		m.Disk, m.DiskFree = int64(fs.Blocks)*fs.Bsize, int64(fs.Bavail)*fs.Bsize
-		m.Inodes, m.InodesFree = int64(fs.Files), int64(fs.Ffree)
-	}
-	m.PIDs = number(text("/proc/sys/kernel/pid_max"))
-	if load := strings.Fields(text("/proc/loadavg")); len(load) > 3 {
-		_, all, _ := strings.Cut(load[3], "/")
-		m.PIDsUsed = number(all)
-	}
+	m.Disk = int64(fs.Blocks) * fs.Bsize
 	pools, _ := filepath.Glob("/sys/kernel/mm/hugepages/hugepages-*kB")
 	for _, pool := range pools {
 		size := number(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(pool), "hugepages-"), "kB"))

@@ -42,6 +42,9 @@ type Config struct {
 	Taints   []v1.Taint
 	Reserved v1.ResourceList // optional: kept from pods
 	MaxPods  int64           // optional: default 110
+	Headroom v1.ResourceList // optional: must stay free, or pods are evicted
+	// Pressure tells which of the node's pressure conditions are true. Optional.
+	Pressure func() []v1.NodeConditionType
 	Log      *slog.Logger
 	Now      func() time.Time // optional
 }
