@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"time"
 
+	"proa/controllers/certificate"
 	"proa/controllers/cronjob"
 	"proa/controllers/daemonset"
 	"proa/controllers/deployment"
@@ -45,6 +46,7 @@ type Config struct {
 	RootCA []byte                        // PEM, published in every namespace. Required.
 	Trust  rootca.Trust                  // published for aggregated API servers. Required.
 	Edge   string                        // the front door's address. Required.
+	Sign   certificate.Sign              // signs as the cluster's authority. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
 	// NodeGrace is how long a node may be silent until it counts as lost. Optional: upstream's.
 	NodeGrace time.Duration
@@ -57,6 +59,9 @@ func All(config Config) []reconcile.Controller {
 		serviceaccount.New(),
 		rootca.New(config.RootCA),
 		rootca.NewTrust(config.Trust),
+		certificate.NewApprover(certificate.Ask),
+		certificate.NewSigner(config.Sign),
+		certificate.NewCleaner(),
 
 		deployment.New(),
 		replicaset.New(),

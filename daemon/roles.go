@@ -108,7 +108,8 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		Client: func(identity string) client.Client { return c.as(identity, groupsOf(identity)...) },
 		Kinds:  c.kinds, Log: cfg.Log,
 	}, controllers.All(controllers.Config{
-		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Usage: c.usage, Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace,
+		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Usage: c.usage,
+		Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace,
 	})...)
 	if err != nil {
 		return nil, errors.Join(err, c.close())

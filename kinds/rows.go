@@ -7,6 +7,7 @@ import (
 	"proa/kinds/authorization"
 	"proa/kinds/autoscaling"
 	"proa/kinds/batch"
+	"proa/kinds/certificates"
 	"proa/kinds/coordination"
 	"proa/kinds/core"
 	"proa/kinds/discovery"
@@ -58,6 +59,8 @@ func Builtin() *Table {
 
 		batch.CronJob(),
 		batch.Job(),
+
+		certificates.CertificateSigningRequest(),
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),

@@ -10,6 +10,7 @@ import (
 	"context"
 	"net/http"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -53,6 +54,18 @@ func (u User) InGroup(group string) bool {
 		}
 	}
 	return false
+}
+
+// Info is the user as API objects show one.
+func (u User) Info() authenticationv1.UserInfo {
+	info := authenticationv1.UserInfo{Username: u.Name, UID: u.UID, Groups: u.Groups}
+	if len(u.Extra) > 0 {
+		info.Extra = map[string]authenticationv1.ExtraValue{}
+		for key, values := range u.Extra {
+			info.Extra[key] = values
+		}
+	}
+	return info
 }
 
 // Attributes is what a request wants to do. Verb is the API's ("get", "list", "deletecollection"; for streams see

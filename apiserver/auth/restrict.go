@@ -10,12 +10,14 @@ import (
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"proa/kinds/certificates"
 	"proa/kinds/storage"
 )
 
@@ -41,10 +43,33 @@ func (x *Access) Restrict(ctx context.Context, w Write) error {
 		return x.restrictAccount(ctx, node, &w)
 	case objectName{"", "persistentvolumes"}:
 		return restrictVolume(node, &w)
+	case objectName{"certificates.k8s.io", "certificatesigningrequests"}:
+		return restrictRequest(node, &w)
 	case objectName{"", "persistentvolumeclaims"}:
 		if w.Subresource != "status" {
 			return w.forbidden(errors.New("may only update PVC status"))
 		}
+	}
+	return nil
+}
+
+// restrictRequest: a node asks for certificates of its own alone.
+func restrictRequest(node string, w *Write) error {
+	r, ok := w.Object.(*certificatesv1.CertificateSigningRequest)
+	if !ok || w.Verb != "create" {
+		return nil
+	}
+	switch r.Spec.SignerName {
+	case certificatesv1.KubeletServingSignerName, certificatesv1.KubeAPIServerClientKubeletSignerName:
+	default:
+		return nil
+	}
+	parsed, err := certificates.ParseRequest(r.Spec.Request)
+	if err != nil {
+		return w.forbidden(fmt.Errorf("unable to parse csr: %w", err))
+	}
+	if parsed.Subject.CommonName != NodeUserPrefix+node {
+		return w.forbidden(fmt.Errorf("can only create a node CSR with CN=%s%s", NodeUserPrefix, node))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (v *Reviews) Answer(ctx context.Context, u User, namespace string, obj reso
 	case *authenticationv1.TokenReview:
 		return review, v.token(ctx, review)
 	case *authenticationv1.SelfSubjectReview:
-		review.Status = authenticationv1.SelfSubjectReviewStatus{UserInfo: userInfo(u)}
+		review.Status = authenticationv1.SelfSubjectReviewStatus{UserInfo: u.Info()}
 		return review, nil
 	case *authorizationv1.SelfSubjectAccessReview:
 		if err := invalidReview("SelfSubjectAccessReview", review.Name, checkSpec(review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes)); err != nil {
@@ -88,15 +88,4 @@ func (v *Reviews) rules(u User, namespace string) authorizationv1.SubjectRulesRe
 		status.EvaluationError = "node authorizer does not support user rule resolution"
 	}
 	return status
-}
-
-func userInfo(u User) authenticationv1.UserInfo {
-	info := authenticationv1.UserInfo{Username: u.Name, UID: u.UID, Groups: u.Groups}
-	if len(u.Extra) > 0 {
-		info.Extra = map[string]authenticationv1.ExtraValue{}
-		for key, values := range u.Extra {
-			info.Extra[key] = values
-		}
-	}
-	return info
 }

@@ -30,7 +30,7 @@ func (v *Reviews) token(ctx context.Context, review *authenticationv1.TokenRevie
 		review.Status.Error = "invalid bearer token"
 	default:
 		review.Status.Authenticated = true
-		review.Status.User = userInfo(authenticated(u))
+		review.Status.User = authenticated(u).Info()
 		review.Status.Audiences = matched
 	}
 	return nil

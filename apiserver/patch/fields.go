@@ -2,6 +2,7 @@ package patch
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -81,6 +82,17 @@ func (f *Fields) manager(r *resource.Resource, subresource string) (*managedfiel
 // but the status through the status.
 func resetFields(r *resource.Resource, subresource string) map[fieldpath.APIVersion]fieldpath.Filter {
 	version := fieldpath.APIVersion(r.GroupVersionKind().GroupVersion().String())
+	if r.Reset != nil {
+		reset := fieldpath.NewSet()
+		for _, path := range r.Reset[subresource] {
+			var at fieldpath.Path
+			for _, name := range strings.Split(path, ".") {
+				at = append(at, fieldpath.PathElement{FieldName: &name})
+			}
+			reset.Insert(at)
+		}
+		return map[fieldpath.APIVersion]fieldpath.Filter{version: fieldpath.NewExcludeSetFilter(reset)}
+	}
 	switch {
 	case subresource == "status":
 		return map[fieldpath.APIVersion]fieldpath.Filter{version: fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie("spec")))}

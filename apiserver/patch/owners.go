@@ -27,6 +27,9 @@ func (f *Fields) Update(r *resource.Resource, subresource string, old, obj resou
 		live = r.New()
 	}
 	obj.GetObjectKind().SetGroupVersionKind(gvk)
+	if r.Reset != nil {
+		return f.updateSlowly(r, subresource, live, obj, manager)
+	}
 	u := update{manager: manager, version: gvk.GroupVersion().String(), subresource: subresource, now: now}
 	u.entries = startingOwners(live, obj, subresource)
 	p, err := f.planOf(r)

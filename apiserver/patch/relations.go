@@ -5,6 +5,7 @@ import (
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -54,6 +55,8 @@ const itself = "."
 // relations names the keys of lists, sorted, where they are not the patchMergeKey, with the default as JSON where it is not the
 // zero value. Without keys the field is owned as a whole.
 var relations = map[fieldName][]string{
+	fieldOf[certificatesv1.CertificateSigningRequestStatus]("Conditions"): {"type"},
+
 	fieldOf[batchv1.JobStatus]("Conditions"):                 nil,
 	fieldOf[batchv1.UncountedTerminatedPods]("Succeeded"):    {itself},
 	fieldOf[batchv1.UncountedTerminatedPods]("Failed"):       {itself},

@@ -109,6 +109,9 @@ func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
 	if r.PrepareCreate != nil {
 		r.PrepareCreate(obj)
 	}
+	if r.RecordCreate != nil {
+		r.RecordCreate(obj, q.User.Info())
+	}
 	errs := append(meta.Validate(r, obj), q.Version.Validate(obj)...)
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)

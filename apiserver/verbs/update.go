@@ -235,6 +235,9 @@ func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old 
 	if prepare != nil {
 		prepare(obj, old)
 	}
+	if door != nil && door.RecordUpdate != nil {
+		door.RecordUpdate(obj, old, v.Clock.Now())
+	}
 	if obj.GetUID() == "" { // another one is refused: who names it means an object that is gone
 		obj.SetUID(old.GetUID())
 	}

@@ -5,6 +5,9 @@
 package resource
 
 import (
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -41,6 +44,8 @@ type Resource struct {
 	Default func(obj Object)
 	// PrepareCreate resets what a client may not set when it creates, such as status.
 	PrepareCreate func(obj Object)
+	// RecordCreate notes who creates an object, after PrepareCreate.
+	RecordCreate func(obj Object, by authenticationv1.UserInfo)
 	// PrepareUpdate resets what an update of the main resource may not change, such as status, and
 	// sets metadata.generation. obj is the new object, old the stored one.
 	PrepareUpdate func(obj, old Object)
@@ -68,6 +73,10 @@ type Resource struct {
 
 	Columns []Column               // kubectl get; the name column is included
 	Row     func(obj Object) []any // cells of Columns, same length; see Cells for those that depend on the time
+
+	// Reset lists by subresource ("" is the resource itself) what a write cannot change, and so does not come to own, such
+	// as "status.conditions". nil: the status through the resource, and the spec through the status.
+	Reset map[string][]string
 
 	// Fields gives the selectable fields beyond metadata.name and metadata.namespace.
 	Fields func(obj Object) fields.Set
@@ -115,6 +124,9 @@ type Subresource struct {
 	Body           schema.GroupVersionKind // what is written and answered, if not the resource itself: Eviction, TokenRequest
 	PrepareUpdate  func(obj, old Object)   // resets what this door may not change, such as spec
 	ValidateUpdate func(obj, old Object) field.ErrorList
+
+	// RecordUpdate notes when the object is written, after PrepareUpdate.
+	RecordUpdate func(obj, old Object, now time.Time)
 }
 
 // Scale maps an object to autoscaling/v1 Scale.

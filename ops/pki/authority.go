@@ -92,23 +92,32 @@ func makeAuthority(name string, now time.Time) (certPEM, keyPEM []byte, err erro
 
 // sign issues a certificate for a public key. Nothing of it comes from whoever asks but what spec says.
 func (a *authority) sign(public any, spec leafSpec) ([]byte, error) {
-	serial, err := newSerial()
-	if err != nil {
+	now := a.now()
+	return a.signTemplate(&x509.Certificate{
+		Subject:  pkix.Name{CommonName: spec.name, Organization: spec.groups},
+		DNSNames: spec.dns, IPAddresses: spec.ips,
+		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(leafLife),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: spec.usage, BasicConstraintsValid: true,
+	}, public)
+}
+
+// signTemplate issues what template says, for a public key. It ends with the authority at the latest, and is none itself.
+func (a *authority) signTemplate(template *x509.Certificate, public any) ([]byte, error) {
+	t := *template
+	if now := a.now(); !now.Before(a.cert.NotAfter) {
+		return nil, fmt.Errorf("the signer has expired: NotAfter=%v", a.cert.NotAfter)
+	}
+	if t.NotAfter.After(a.cert.NotAfter) {
+		t.NotAfter = a.cert.NotAfter
+	}
+	t.IsCA, t.BasicConstraintsValid = false, true
+	var err error
+	if t.SerialNumber, err = newSerial(); err != nil {
 		return nil, err
 	}
-	now := a.now()
-	end := now.Add(leafLife)
-	if end.After(a.cert.NotAfter) {
-		end = a.cert.NotAfter
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: spec.name, Organization: spec.groups},
-		DNSNames: spec.dns, IPAddresses: spec.ips,
-		NotBefore: now.Add(-clockSkew), NotAfter: end,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: spec.usage, BasicConstraintsValid: true,
-	}, a.cert, public, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, &t, a.cert, public, a.key)
 	if err != nil {
-		return nil, fmt.Errorf("sign certificate of %s: %w", spec.name, err)
+		return nil, fmt.Errorf("sign certificate of %s: %w", t.Subject.CommonName, err)
 	}
 	return encodeCert(der), nil
 }

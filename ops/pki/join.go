@@ -29,6 +29,12 @@ func (p *PKI) SignNode(name string, clientRequest, servingRequest []byte, dns []
 	return client, serving, err
 }
 
+// Sign issues a certificate of the cluster's authority: what template says, with a serial number, for a public key. Whoever
+// calls has checked that the holder of the key may have what it says.
+func (p *PKI) Sign(template *x509.Certificate, public any) ([]byte, error) {
+	return p.ca.signTemplate(template, public)
+}
+
 func (p *PKI) signRequest(request []byte, spec leafSpec) ([]byte, error) {
 	block, _ := pem.Decode(request)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {

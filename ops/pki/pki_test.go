@@ -230,3 +230,28 @@ func TestKubeconfig(t *testing.T) {
 		t.Errorf("mode %v", info.Mode())
 	}
 }
+
+// A signed certificate is never an authority, and never outlives the one that signed it.
+func TestSign(t *testing.T) {
+	p := open(t, t.TempDir(), nil)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := p.Sign(&x509.Certificate{Subject: pkix.Name{CommonName: "ann"}, IsCA: true, NotBefore: time.Now(), NotAfter: time.Now().AddDate(50, 0, 0),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(data)
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cert.Verify(x509.VerifyOptions{Roots: p.CAPool(), KeyUsages: cert.ExtKeyUsage}); err != nil {
+		t.Error(err)
+	}
+	if cert.IsCA || !cert.BasicConstraintsValid || cert.NotAfter.After(time.Now().AddDate(11, 0, 0)) || cert.SerialNumber.BitLen() < 64 {
+		t.Errorf("issued CA %v until %v, serial %v", cert.IsCA, cert.NotAfter, cert.SerialNumber)
+	}
+}
