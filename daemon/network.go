@@ -13,6 +13,7 @@ import (
 	"proa/client"
 	"proa/network"
 	"proa/network/dns"
+	"proa/network/healthcheck"
 	"proa/network/nft"
 	"proa/network/podnet"
 	"proa/network/routes"
@@ -79,10 +80,12 @@ func (d *dataPlane) start(ctx context.Context, api client.Client, parts *group) 
 	if d.cfg.Nodes > 1 {
 		behind = ownNodeIP.Masked()
 	}
+	checks := healthcheck.New(d.cfg.Log, nil)
 	sync := network.New(network.Config{
-		Behind: behind, Client: api, Rules: d.nft, Node: d.cfg.NodeName, Pods: d.cfg.Pods, Services: d.cfg.Services, Skip: isDNS, Log: d.cfg.Log,
+		Behind: behind, Client: api, Rules: d.nft, Health: checks, Node: d.cfg.NodeName, Pods: d.cfg.Pods, Services: d.cfg.Services, Skip: isDNS, Log: d.cfg.Log,
 	})
 	parts.add("pod network", d.pods.Run)
+	parts.add("health of Services", checks.Run)
 	parts.add("packet rules", sync.Run)
 	parts.add("routes to other nodes", routes.New(routes.Config{
 		Client: api, Kernel: d.routes, Node: d.cfg.NodeName, Pods: d.cfg.Pods, Log: d.cfg.Log,

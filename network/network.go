@@ -18,6 +18,7 @@ import (
 
 	"proa/client"
 	"proa/network/follow"
+	"proa/network/healthcheck"
 	"proa/network/proxy"
 	"proa/network/ruleset"
 )
@@ -27,13 +28,14 @@ type Rules interface {
 	Apply(*ruleset.Ruleset) error
 }
 
-// Config is what a Sync needs. All but Behind, Skip, Log and After are required.
+// Config is what a Sync needs. All but Behind, Health, Skip, Log and After are required.
 type Config struct {
 	Client         client.Client
 	Rules          Rules
 	Node           string
 	Pods, Services netip.Prefix
 	Behind         netip.Prefix           // see ruleset.Ruleset
+	Health         *healthcheck.Server    // told what load balancers may know
 	Skip           func(*v1.Service) bool // Services that the node answers itself
 	Log            *slog.Logger
 	After          func(time.Duration) <-chan time.Time // nil means time.After
@@ -65,7 +67,12 @@ func (s *Sync) Run(ctx context.Context) error {
 		Client: s.cfg.Client, Log: s.cfg.Log, After: s.cfg.After,
 		Tables: map[string]func(client.Event) bool{servicesTable: follow.Always, slicesTable: follow.Always, podsTable: hasHostPorts, nodesTable: s.moves},
 		Do: func() error {
-			if err := s.cfg.Rules.Apply(s.rules()); err != nil {
+			rules := s.rules()
+			err := s.cfg.Rules.Apply(rules)
+			if s.cfg.Health != nil {
+				s.cfg.Health.Set(rules.Checks, err == nil)
+			}
+			if err != nil {
 				return fmt.Errorf("packet rules: %w", err)
 			}
 			once.Do(func() { close(s.ready) })

@@ -15,14 +15,11 @@ import (
 // that keeps its port would be led to the old place for as long as it sends.
 func (k *Kernel) forgetFlows(before, after *ruleset.Ruleset) error {
 	stale := staleFlows{}
-	for f, name := range after.Frontends {
-		if f.Proto == ruleset.UDP && !slices.Equal(before.Backends[before.Frontends[f]], after.Backends[name]) {
-			stale[f] = after.Backends[name]
-		}
-	}
-	for f := range before.Frontends {
-		if _, still := after.Frontends[f]; f.Proto == ruleset.UDP && !still {
-			stale[f] = nil
+	for _, frontends := range []map[ruleset.Frontend]string{before.Frontends, before.Inside, after.Frontends, after.Inside} {
+		for f := range frontends {
+			if now := places(after, f); f.Proto == ruleset.UDP && !slices.Equal(places(before, f), now) {
+				stale[f] = now
+			}
 		}
 	}
 	if len(stale) == 0 {
@@ -32,6 +29,11 @@ func (k *Kernel) forgetFlows(before, after *ruleset.Ruleset) error {
 		return fmt.Errorf("forget stale flows: %w", err)
 	}
 	return nil
+}
+
+// places are all backends that a frontend leads to.
+func places(r *ruleset.Ruleset, f ruleset.Frontend) []netip.AddrPort {
+	return slices.Concat(r.Backends[r.Frontends[f]], r.Backends[r.Inside[f]])
 }
 
 // staleFlows holds, for changed UDP frontends, the backends that flows may go on to.

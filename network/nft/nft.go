@@ -42,11 +42,13 @@ type Kernel struct {
 	conn      *nftables.Conn
 	conntrack *netlink.Handle
 	table     *nftables.Table
-	services  *nftables.Set    // address . protocol . port : verdict
-	nodePorts *nftables.Set    // protocol . port : verdict
-	closed    *nftables.Set    // address . protocol . port
-	loops     *nftables.Set    // source . destination
-	applied   *ruleset.Ruleset // nil: what the kernel holds is unknown
+	services  *nftables.Set // address . protocol . port : verdict
+	nodePorts *nftables.Set // protocol . port : verdict
+	closed    *nftables.Set // address . protocol . port
+	// The two maps once more, for clients inside the cluster.
+	servicesInside, nodePortsInside *nftables.Set
+	loops                           *nftables.Set    // source . destination
+	applied                         *ruleset.Ruleset // nil: what the kernel holds is unknown
 	// known are the clients in the maps of a table that is being replaced, by the name of the map.
 	known map[string][]nftables.SetElement
 }
@@ -131,7 +133,10 @@ func (k *Kernel) change(before, after *ruleset.Ruleset) error {
 			return err
 		}
 	}
-	if err := k.changeFrontends(before.Frontends, after.Frontends); err != nil {
+	if err := k.changeFrontends(before.Frontends, after.Frontends, k.services, k.nodePorts); err != nil {
+		return err
+	}
+	if err := k.changeFrontends(before.Inside, after.Inside, k.servicesInside, k.nodePortsInside); err != nil {
 		return err
 	}
 	if err := k.changeSet(k.closed, closedKeys(before.Closed), closedKeys(after.Closed)); err != nil {
@@ -154,34 +159,33 @@ func (k *Kernel) change(before, after *ruleset.Ruleset) error {
 }
 
 // changeFrontends queues what differs between two maps of frontends: entries of the verdict maps.
-func (k *Kernel) changeFrontends(before, after map[ruleset.Frontend]string) error {
+func (k *Kernel) changeFrontends(before, after map[ruleset.Frontend]string, services, nodePorts *nftables.Set) error {
 	type change struct{ remove, add []nftables.SetElement }
-	changes := map[*nftables.Set]*change{k.services: {}, k.nodePorts: {}}
+	changes := map[*nftables.Set]*change{services: {}, nodePorts: {}}
+	setOf := func(f ruleset.Frontend) *nftables.Set {
+		if f.Addr.IsValid() {
+			return services
+		}
+		return nodePorts
+	}
 	for f, name := range before {
 		if after[f] != name {
-			c := changes[k.setOf(f)]
+			c := changes[setOf(f)]
 			c.remove = append(c.remove, frontendElement(f, name))
 		}
 	}
 	for f, name := range after {
 		if before[f] != name {
-			c := changes[k.setOf(f)]
+			c := changes[setOf(f)]
 			c.add = append(c.add, frontendElement(f, name))
 		}
 	}
-	for _, set := range []*nftables.Set{k.services, k.nodePorts} {
+	for _, set := range []*nftables.Set{services, nodePorts} {
 		if err := k.elements(set, changes[set].remove, changes[set].add); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (k *Kernel) setOf(f ruleset.Frontend) *nftables.Set {
-	if f.Addr.IsValid() {
-		return k.services
-	}
-	return k.nodePorts
 }
 
 // changeSet queues what differs between two sets of keys.

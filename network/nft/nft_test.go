@@ -213,6 +213,28 @@ func TestServices(t *testing.T) {
 	c.expect("loopback is no node port", c.ask(c.host, "127.0.0.1:30080"), "refused")
 }
 
+// TestLocalTraffic: a frontend that leads clients outside to this node's pods alone, or nowhere, leads those inside to all.
+func TestLocalTraffic(t *testing.T) {
+	c := newCluster(t, "here", "there", "client")
+	c.serve("here", 8080)
+	c.serve("there", 8080)
+	here, there := netip.AddrPortFrom(c.addrs["here"], 8080), netip.AddrPortFrom(c.addrs["there"], 8080)
+	c.apply(&ruleset.Ruleset{
+		Frontends: map[ruleset.Frontend]string{front("", 30080): "shop/web:80@here"},
+		Inside:    map[ruleset.Frontend]string{front("", 30080): "shop/web:80", front("", 30081): "shop/far:80", front("192.0.2.1", 80): "shop/far:80"},
+		Backends:  map[string][]netip.AddrPort{"shop/web:80@here": {here}, "shop/web:80": {there}, "shop/far:80": {there}},
+		Closed:    []ruleset.Frontend{front("", 30081), front("192.0.2.1", 80)},
+	})
+	c.expect("from outside", c.ask(c.outside, nodeIP+":30080"), "here saw 10.99.0.2")
+	c.expect("from a pod", c.ask(c.pods["client"], nodeIP+":30080"), "there saw "+c.addrs["client"].String())
+	c.expect("from the node", c.ask(c.host, nodeIP+":30080"), "there saw "+nodeIP)
+	c.expect("none here, from outside", c.ask(c.outside, nodeIP+":30081"), "refused")
+	c.expect("none here, from a pod", c.ask(c.pods["client"], nodeIP+":30081"), "there saw "+c.addrs["client"].String())
+	c.expect("a balancer's address, from a pod", c.ask(c.pods["client"], "192.0.2.1:80"), "there saw "+c.addrs["client"].String())
+	c.apply(&ruleset.Ruleset{})
+	c.expect("removed, from a pod", c.ask(c.pods["client"], nodeIP+":30080"), "refused")
+}
+
 func TestChangesAndRestart(t *testing.T) {
 	c := newCluster(t, "a", "b", "client")
 	c.serve("a", 8080)

@@ -34,29 +34,46 @@ func (k *Kernel) rebuild(r *ruleset.Ruleset) error {
 	k.conn.AddTable(k.table)
 	k.conn.DelTable(k.table)
 	k.conn.AddTable(k.table)
-	k.services = &nftables.Set{Table: k.table, Name: "services", IsMap: true, Concatenation: true, KeyType: serviceKeyType, DataType: nftables.TypeVerdict}
-	k.nodePorts = &nftables.Set{Table: k.table, Name: "node-ports", IsMap: true, Concatenation: true, KeyType: nodePortKeyType, DataType: nftables.TypeVerdict}
+	verdicts := func(name string, key nftables.SetDatatype) *nftables.Set {
+		return &nftables.Set{Table: k.table, Name: name, IsMap: true, Concatenation: true, KeyType: key, DataType: nftables.TypeVerdict}
+	}
+	k.services, k.nodePorts = verdicts("services", serviceKeyType), verdicts("node-ports", nodePortKeyType)
+	k.servicesInside, k.nodePortsInside = verdicts("services-inside", serviceKeyType), verdicts("node-ports-inside", nodePortKeyType)
 	k.closed = &nftables.Set{Table: k.table, Name: "closed", Concatenation: true, KeyType: serviceKeyType}
 	k.loops = &nftables.Set{Table: k.table, Name: "loops", Concatenation: true, KeyType: loopKeyType}
-	for _, set := range []*nftables.Set{k.services, k.nodePorts, k.closed, k.loops} {
+	for _, set := range []*nftables.Set{k.services, k.nodePorts, k.servicesInside, k.nodePortsInside, k.closed, k.loops} {
 		if err := k.conn.AddSet(set, nil); err != nil {
 			return err
 		}
 	}
-	translate := k.conn.AddChain(&nftables.Chain{Table: k.table, Name: "translate"})
-	k.rule(translate, serviceLookup(), verdictFrom(k.services, field1))
-	k.rule(translate, toThisNode(), nodePortLookup(), verdictFrom(k.nodePorts, field1))
-	k.translateChains(translate)
+	k.translateChains(r, k.translation("translate-inside", k.servicesInside, k.nodePortsInside), k.translation("translate", k.services, k.nodePorts))
 	k.masqueradeChain(r)
 	k.refuseChains()
 	return nil
 }
 
-// translateChains sends the first packet of every connection, from elsewhere and from here, through translate.
-func (k *Kernel) translateChains(translate *nftables.Chain) {
+// translation makes a chain that leads a connection by two maps.
+func (k *Kernel) translation(name string, services, nodePorts *nftables.Set) *nftables.Chain {
+	chain := k.conn.AddChain(&nftables.Chain{Table: k.table, Name: name})
+	k.rule(chain, serviceLookup(), verdictFrom(services, field1))
+	k.rule(chain, toThisNode(), nodePortLookup(), verdictFrom(nodePorts, field1))
+	return chain
+}
+
+// translateChains sends the first packet of every connection, from elsewhere and from here, through translate; where a pod or
+// the node itself sent it, through inside before.
+func (k *Kernel) translateChains(r *ruleset.Ruleset, inside, translate *nftables.Chain) {
+	jump := func(to *nftables.Chain) []expr.Any {
+		return []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: to.Name}}
+	}
 	for name, hook := range map[string]*nftables.ChainHook{"prerouting": nftables.ChainHookPrerouting, "output": nftables.ChainHookOutput} {
 		chain := k.conn.AddChain(&nftables.Chain{Table: k.table, Name: name, Type: nftables.ChainTypeNAT, Hooknum: hook, Priority: nftables.ChainPriorityNATDest})
-		k.rule(chain, []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: translate.Name}})
+		if name == "output" {
+			k.rule(chain, jump(inside))
+		} else {
+			k.rule(chain, addressIn(12, r.Pods, expr.CmpOpEq), jump(inside))
+		}
+		k.rule(chain, jump(translate))
 	}
 }
 

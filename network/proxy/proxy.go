@@ -44,7 +44,7 @@ type portKey struct{ namespace, service, port string }
 func Rules(in Input) *ruleset.Ruleset {
 	b := &builder{in: in, endpoints: collect(in), loops: map[netip.Addr]bool{}, rules: &ruleset.Ruleset{
 		Pods: in.Pods, Services: in.Services,
-		Frontends: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{}, Sticky: map[string]time.Duration{},
+		Frontends: map[ruleset.Frontend]string{}, Inside: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{}, Sticky: map[string]time.Duration{},
 	}}
 	for service := range in.ServiceList {
 		if !elsewhere(service.Labels) && (in.Skip == nil || !in.Skip(service)) {
@@ -55,6 +55,7 @@ func Rules(in Input) *ruleset.Ruleset {
 		b.hostPorts(pod)
 	}
 	slices.SortFunc(b.rules.Closed, ruleset.Frontend.Compare)
+	slices.SortFunc(b.rules.Checks, func(x, y ruleset.Check) int { return cmp.Compare(x.Port, y.Port) })
 	for addr := range b.loops {
 		b.rules.Loops = append(b.rules.Loops, addr)
 	}
@@ -123,6 +124,7 @@ func (b *builder) service(s *v1.Service) {
 		return // headless, not allocated yet, or a name only
 	}
 	sticky := affinity(&s.Spec)
+	b.check(s)
 	for i := range s.Spec.Ports {
 		port := &s.Spec.Ports[i]
 		proto := protocol(port.Protocol)
@@ -132,10 +134,28 @@ func (b *builder) service(s *v1.Service) {
 		b.frontend(ruleset.Frontend{Addr: clusterIP, Proto: proto, Port: uint16(port.Port)}, backendSet{name, all, onlyLocal, sticky})
 		if port.NodePort != 0 {
 			onlyLocal := s.Spec.ExternalTrafficPolicy == v1.ServiceExternalTrafficPolicyLocal
-			b.frontend(ruleset.Frontend{Proto: proto, Port: uint16(port.NodePort)}, backendSet{name, all, onlyLocal, sticky})
+			b.external(ruleset.Frontend{Proto: proto, Port: uint16(port.NodePort)}, backendSet{name, all, onlyLocal, sticky})
 		}
 		b.balanced(s, proto, uint16(port.Port), backendSet{name, all, s.Spec.ExternalTrafficPolicy == v1.ServiceExternalTrafficPolicyLocal, sticky})
 	}
+}
+
+// check adds what load balancers ask of a Service that keeps its clients' addresses: how many of its pods are here.
+func (b *builder) check(s *v1.Service) {
+	if s.Spec.HealthCheckNodePort == 0 {
+		return
+	}
+	local := map[netip.Addr]bool{}
+	for i := range s.Spec.Ports {
+		for _, e := range b.endpoints[portKey{s.Namespace, s.Name, s.Spec.Ports[i].Name}] {
+			if e.local && e.ready {
+				local[e.addr.Addr()] = true
+			}
+		}
+	}
+	b.rules.Checks = append(b.rules.Checks, ruleset.Check{
+		Port: uint16(s.Spec.HealthCheckNodePort), Namespace: s.Namespace, Name: s.Name, Local: len(local),
+	})
 }
 
 // balanced adds the addresses at which a load balancer, or whoever plays its part, serves the port: traffic from here to them
@@ -149,7 +169,27 @@ func (b *builder) balanced(s *v1.Service, proto ruleset.Protocol, port uint16, t
 		if err != nil || !addr.Is4() || value(point.IPMode, v1.LoadBalancerIPModeVIP) == v1.LoadBalancerIPModeProxy {
 			continue
 		}
-		b.frontend(ruleset.Frontend{Addr: addr, Proto: proto, Port: port}, to)
+		b.external(ruleset.Frontend{Addr: addr, Proto: proto, Port: port}, to)
+	}
+}
+
+// external leads f, which clients outside use, to endpoints. Where those are this node's alone, clients inside the cluster
+// are led to all: their addresses are kept anyway, and they did not choose the node.
+func (b *builder) external(f ruleset.Frontend, to backendSet) {
+	b.frontend(f, to)
+	if !to.onlyLocal {
+		return
+	}
+	if backends := b.choose(to.all, false); len(backends) > 0 {
+		b.rules.Inside[f] = to.name
+		b.backends(to.name, backends, to.sticky)
+	}
+}
+
+func (b *builder) backends(name string, backends []netip.AddrPort, sticky time.Duration) {
+	b.rules.Backends[name] = backends
+	if sticky > 0 {
+		b.rules.Sticky[name] = sticky
 	}
 }
 
@@ -185,10 +225,7 @@ func (b *builder) frontend(f ruleset.Frontend, to backendSet) {
 		return
 	}
 	b.rules.Frontends[f] = name
-	b.rules.Backends[name] = backends
-	if to.sticky > 0 {
-		b.rules.Sticky[name] = to.sticky
-	}
+	b.backends(name, backends, to.sticky)
 }
 
 // choose picks the ready endpoints, or, when none is, those that still serve while they terminate (KEP-1669).

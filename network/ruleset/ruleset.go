@@ -5,6 +5,7 @@ package ruleset
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -63,6 +64,9 @@ type Ruleset struct {
 	Behind netip.Prefix
 	// Frontends maps each frontend to the name of its Backends.
 	Frontends map[Frontend]string
+	// Inside is where frontends lead clients inside the cluster, pods and the nodes themselves, if that is elsewhere: a Service
+	// that keeps its clients' addresses leads those from outside to the node's own pods alone.
+	Inside map[Frontend]string
 	// Backends are the places that new connections are spread over, sorted, by name. None is empty.
 	Backends map[string][]netip.AddrPort
 	// Sticky names the Backends among which a client is led to the same one again, if its last connection is no longer
@@ -73,19 +77,26 @@ type Ruleset struct {
 	// Loops are the addresses of the node's own pods that are backends: a pod that is led to itself sees the
 	// node's address as its client, since it would answer itself past the translation otherwise.
 	Loops []netip.Addr
+	// Checks are the Services whose health load balancers ask for, by port.
+	Checks []Check
+}
+
+// Check is what a load balancer that asks the node about a Service is told.
+type Check struct {
+	Port            uint16
+	Namespace, Name string // of the Service
+	Local           int    // ready pods on this node
 }
 
 // String lists the rules, one a line, in a fixed order.
 func (r *Ruleset) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "pods %s services %s\n", r.Pods, r.Services)
-	fronts := make([]Frontend, 0, len(r.Frontends))
-	for f := range r.Frontends {
-		fronts = append(fronts, f)
-	}
-	slices.SortFunc(fronts, Frontend.Compare)
-	for _, f := range fronts {
+	for _, f := range slices.SortedFunc(maps.Keys(r.Frontends), Frontend.Compare) {
 		fmt.Fprintf(&b, "%s -> %s\n", f, r.Frontends[f])
+	}
+	for _, f := range slices.SortedFunc(maps.Keys(r.Inside), Frontend.Compare) {
+		fmt.Fprintf(&b, "%s from inside -> %s\n", f, r.Inside[f])
 	}
 	names := make([]string, 0, len(r.Backends))
 	for n := range r.Backends {
@@ -104,6 +115,9 @@ func (r *Ruleset) String() string {
 	}
 	if len(r.Loops) > 0 {
 		fmt.Fprintf(&b, "loops %v\n", r.Loops)
+	}
+	for _, c := range r.Checks {
+		fmt.Fprintf(&b, "health :%d %s/%s: %d here\n", c.Port, c.Namespace, c.Name, c.Local)
 	}
 	return b.String()
 }
