@@ -43,6 +43,7 @@ type Config struct {
 	Nameservers  []string     // resolvers for all other names, with ports; unset: those of /etc/resolv.conf
 	CRIEndpoint  string       // a container runtime that is there already; empty: the bundled containerd
 	SandboxImage string
+	Beside       string        // data directory of the cluster on this machine that the node belongs to; empty: none, or this one
 	NodeGrace    time.Duration // silence after which a node counts as lost; 0: upstream's
 
 	Eviction evict.Settings // when pods of a node that runs short are evicted

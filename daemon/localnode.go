@@ -150,7 +150,7 @@ func (n localNode) agent(ctx context.Context, token string) error {
 	defer log.Close()
 	args := append([]string{"agent", "--data-dir", n.dataDir(), "--server", n.of.apiURL(), "--node-name", n.name(),
 		"--node-ip", n.address().Addr().String(), "--node-port", strconv.Itoa(int(n.of.NodePort)), "--bundle-dir", n.of.BundleDir,
-		"--nameserver", netip.AddrPortFrom(ownNodeIP.Addr(), 53).String(), "--node-labels", labelFlag(n.of.Labels)}, n.of.pressureFlags()...)
+		"--nameserver", netip.AddrPortFrom(ownNodeIP.Addr(), 53).String(), "--node-labels", labelFlag(n.of.Labels), "--beside", n.of.DataDir}, n.of.pressureFlags()...)
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), join.TokenVariable+"="+token)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"proa/apiserver/discovery"
 	"proa/client"
 	"proa/node"
 	"proa/node/cri"
-	"proa/node/image"
 	"proa/node/runtime"
 )
 
@@ -31,11 +27,14 @@ type containers struct {
 // bundledRuntime describes the bundled containerd of a node.
 func bundledRuntime(cfg *Config) (*runtime.Runtime, error) {
 	return runtime.New(runtime.Config{
-		BundleDir: cfg.BundleDir, DataDir: filepath.Join(cfg.DataDir, "containerd"), StateDir: filepath.Join(cfg.RunDir, "containerd"),
+		BundleDir: cfg.BundleDir, DataDir: runtimeRoot(cfg), StateDir: filepath.Join(cfg.RunDir, "containerd"),
 		CNIBinDir: cfg.BundleDir, CNIConfDir: cniConfDir(cfg), SandboxImage: cfg.SandboxImage,
 		LogFile: filepath.Join(cfg.DataDir, "log", "containerd.log"), Log: cfg.Log, Ready: answers,
 	})
 }
+
+// runtimeRoot is where the bundled containerd keeps images, layers and what it knows of them.
+func runtimeRoot(cfg *Config) string { return filepath.Join(cfg.DataDir, "containerd") }
 
 // answers says whether a container runtime serves.
 func answers(ctx context.Context, socket string) error {
@@ -76,7 +75,7 @@ func (c *containers) sandboxImage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return images.EnsurePause(ctx)
+	return errors.Join(images.store.EnsurePause(ctx), images.close())
 }
 
 // startNode starts the node's parts beside whatever api talks to, and returns when the node is Ready.
@@ -95,6 +94,7 @@ func startNode(ctx context.Context, cfg *Config, plane *dataPlane, runtime *cont
 		CgroupRoot: cgroupRoot(cfg), IPs: []string{cfg.nodeIP().String()}, Port: int32(cfg.NodePort),
 		Version: discovery.VersionInfo("", "").GitVersion, ClusterDNS: []string{cfg.dnsServiceIP().String()}, ClusterDomain: cfg.Domain,
 		ResolvConf: "/etc/resolv.conf", Labels: cfg.Labels, Eviction: cfg.Eviction, Images: cfg.Images, Log: cfg.Log,
+		Borrow: runtime.borrow,
 	})
 	if err != nil {
 		return err
@@ -140,63 +140,4 @@ func isReady(n *v1.Node) bool {
 		}
 	}
 	return false
-}
-
-// Images opens the image stores of the nodes on this machine, the first node's first. They must be running.
-func Images(cfg *Config) ([]*image.Store, error) {
-	if err := cfg.Default(); err != nil {
-		return nil, err
-	}
-	first, err := imagesIn(cfg)
-	if err != nil {
-		return nil, err
-	}
-	stores := []*image.Store{first}
-	nodes, err := existingNodes(cfg)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range nodes {
-		its, err := n.config()
-		if err != nil {
-			return nil, err
-		}
-		if store, err := imagesIn(its); err == nil { // else it does not run at present
-			stores = append(stores, store)
-		}
-	}
-	return stores, nil
-}
-
-func imagesIn(cfg *Config) (*image.Store, error) {
-	r, err := bundledRuntime(cfg)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(r.Socket()); err != nil {
-		return nil, fmt.Errorf("the node in %s does not run: proa up --detach starts it", cfg.DataDir)
-	}
-	return imagesOf(cfg, r.Socket())
-}
-
-// imagesOf is the image store behind a runtime's socket.
-func imagesOf(cfg *Config, socket string) (*image.Store, error) {
-	ctr, err := exec.LookPath(filepath.Join(cfg.BundleDir, "ctr"))
-	if err != nil {
-		if ctr, err = exec.LookPath("ctr"); err != nil {
-			return nil, errors.New("ctr is neither in the bundle nor on PATH: it comes with containerd and imports images; run make build")
-		}
-	}
-	runtimeClient, err := cri.New("unix://" + socket)
-	if err != nil {
-		return nil, fmt.Errorf("reach the container runtime: %w", err)
-	}
-	list := func(ctx context.Context) ([]*runtimeapi.Image, error) {
-		answer, err := runtimeClient.Images().ListImages(ctx, &runtimeapi.ListImagesRequest{})
-		if err != nil {
-			return nil, fmt.Errorf("list images: %w", err)
-		}
-		return answer.Images, nil
-	}
-	return image.New(image.Config{Ctr: ctr, Socket: socket, Images: list, Delete: runtimeClient.RemoveImage, Log: cfg.Log}), nil
 }

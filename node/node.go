@@ -48,7 +48,9 @@ type Config struct {
 	MaxPods         int64             // optional: 110
 	Eviction        evict.Settings    // optional: upstream's
 	Images          imagegc.Policy    // when unused ones are removed; the zero value never removes any
-	Log             *slog.Logger
+	// Borrow takes an image from another node of this machine; see run.Config. Optional.
+	Borrow func(ctx context.Context, image string) (bool, error)
+	Log    *slog.Logger
 }
 
 // Agent is one node's agent.
@@ -96,7 +98,7 @@ func New(config Config) (*Agent, error) {
 	}
 	a.runner = run.New(run.Config{
 		NodeName: config.Name, Client: config.Client, Runtime: a.runtime, Settings: settings, Cgroups: a.cgroups,
-		Volumes: a.volumes, Probes: a.probes, Events: a.events, Log: config.Log,
+		Volumes: a.volumes, Probes: a.probes, Events: a.events, Borrow: config.Borrow, Log: config.Log,
 		Admit: func(p *v1.Pod) *pod.Refused { return a.evict.Admit(p) },
 	})
 	a.watchOver(policy, settings)

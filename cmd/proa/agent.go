@@ -42,6 +42,7 @@ func agent() *cobra.Command {
 	f.StringSliceVar(&o.config.Nameservers, "nameserver", nil, "resolver for names outside the cluster, HOST:PORT (default those of /etc/resolv.conf)")
 	f.StringVar(&o.config.CRIEndpoint, "container-runtime-endpoint", "", "socket of a container runtime that is there already (default: the bundled containerd is started)")
 	f.StringVar(&o.config.BundleDir, "bundle-dir", "", "where containerd, runc and their like are (default the folder bundle beside proa, then PATH)")
+	f.StringVar(&o.config.Beside, "beside", "", "data directory of a cluster on this machine: images that one of its nodes has are shared, not pulled")
 	o.node(cmd)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
 	_ = cmd.MarkFlagRequired("server") // it exists

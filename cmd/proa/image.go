@@ -27,15 +27,13 @@ func imageBuild() *cobra.Command {
 		Short: "Build an image of a Go main package, or of a directory that becomes the root file system",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			images, err := daemon.Images(&o.config)
+			images, err := daemon.OpenImages(&o.config)
 			if err != nil {
 				return err
 			}
-			var name string
-			for _, store := range images {
-				if name, err = store.Build(cmd.Context(), args[0], tag, made); err != nil {
-					return err
-				}
+			name, err := images.Build(cmd.Context(), args[0], tag, made)
+			if err != nil {
+				return err
 			}
 			fmt.Println("built", name)
 			return nil
@@ -63,20 +61,16 @@ func imageLoad() *cobra.Command {
 		Short: "Load the images of a tar file, as docker save or an OCI layout makes it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			images, err := daemon.Images(&o.config)
+			images, err := daemon.OpenImages(&o.config)
 			if err != nil {
 				return err
 			}
-			for i, store := range images {
-				names, err := store.Load(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				for _, name := range names {
-					if i == 0 {
-						fmt.Println("loaded", name)
-					}
-				}
+			names, err := images.Load(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				fmt.Println("loaded", name)
 			}
 			return nil
 		},
@@ -92,11 +86,11 @@ func imageList() *cobra.Command {
 		Short: "List the images that pods of this node can use",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			images, err := daemon.Images(&o.config)
+			images, err := daemon.OpenImages(&o.config)
 			if err != nil {
 				return err
 			}
-			list, err := images[0].List(cmd.Context())
+			list, err := images.List(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -119,18 +113,14 @@ func imageRemove() *cobra.Command {
 		Short: "Remove images from this machine's nodes; containers that run keep what they have",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			images, err := daemon.Images(&o.config)
+			images, err := daemon.OpenImages(&o.config)
 			if err != nil {
 				return err
 			}
 			for _, arg := range args {
-				removed := false
-				for _, store := range images {
-					was, err := store.Remove(cmd.Context(), arg)
-					if err != nil {
-						return err
-					}
-					removed = removed || was
+				removed, err := images.Remove(cmd.Context(), arg)
+				if err != nil {
+					return err
 				}
 				if !removed {
 					return fmt.Errorf("no image %s: proa image ls lists them", arg)

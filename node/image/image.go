@@ -155,13 +155,14 @@ func (s *Store) importArchive(ctx context.Context, archive io.Reader, names []st
 		return fmt.Errorf("import image: %w: %s", err, lastLine(out))
 	}
 	s.cfg.Log.Info("imported images", "images", names)
-	return s.waitListed(ctx, names)
+	return s.WaitListed(ctx, names)
 }
 
 // visibleTimeout bounds the wait for containerd's event to reach its CRI part; it takes milliseconds.
 const visibleTimeout = 10 * time.Second
 
-func (s *Store) waitListed(ctx context.Context, names []string) error {
+// WaitListed returns when the runtime shows images under these full names: it learns of new ones by an event.
+func (s *Store) WaitListed(ctx context.Context, names []string) error {
 	if s.cfg.Images == nil {
 		return nil
 	}
@@ -174,7 +175,7 @@ func (s *Store) waitListed(ctx context.Context, names []string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("import image: the runtime does not show %s: %w", missing, ctx.Err())
+			return fmt.Errorf("the runtime does not show %s: %w", missing, ctx.Err())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

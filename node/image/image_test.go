@@ -113,7 +113,7 @@ func TestImagesReachTheRuntime(t *testing.T) {
 	sandbox, pod := node.Sandbox(t, "hello", nil)
 	id, log := node.Container(t, sandbox, pod, &runtimeapi.ContainerConfig{
 		Metadata: &runtimeapi.ContainerMetadata{Name: "hello"}, Image: &runtimeapi.ImageSpec{Image: "example.org/hello:1"}})
-	waitExited(t, node, id)
+	node.WaitExited(t, id)
 	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "hello from a pod") {
 		t.Errorf("log %q, %v", text, err)
 	}
@@ -133,26 +133,6 @@ func writeArchive(t *testing.T, path, dir, tag string) {
 	defer f.Close()
 	if err := built.Write(f, tag); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func waitExited(t *testing.T, node *runtimetest.Node, id string) {
-	t.Helper()
-	events, err := node.Containers.GetContainerEvents(t.Context(), &runtimeapi.GetEventsRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		status, err := node.Containers.ContainerStatus(t.Context(), &runtimeapi.ContainerStatusRequest{ContainerId: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status.Status.State == runtimeapi.ContainerState_CONTAINER_EXITED {
-			return
-		}
-		if _, err := events.Recv(); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -218,7 +198,7 @@ func TestPauseAdoptsOrphans(t *testing.T) {
 	sandbox, pod := node.Sandbox(t, "orphans", &runtimeapi.NamespaceOption{Pid: runtimeapi.NamespaceMode_POD})
 	id, log := node.Container(t, sandbox, pod, &runtimeapi.ContainerConfig{
 		Metadata: &runtimeapi.ContainerMetadata{Name: "orphans"}, Image: &runtimeapi.ImageSpec{Image: "orphans:1"}})
-	waitExited(t, node, id)
+	node.WaitExited(t, id)
 	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "orphan reaped") {
 		t.Errorf("log %q, %v", text, err)
 	}

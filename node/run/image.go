@@ -8,6 +8,7 @@ import (
 	"github.com/distribution/reference"
 	v1 "k8s.io/api/core/v1"
 
+	"proa/node/cri"
 	"proa/node/pod"
 )
 
@@ -29,7 +30,7 @@ func (r *Runner) EnsureImage(ctx context.Context, p *v1.Pod, container, image st
 		record(v1.EventTypeWarning, "InspectFailed", message)
 		return "", &pod.Failure{Reason: pod.InvalidImageName, Message: message}
 	}
-	found, present, err := r.Runtime.Image(ctx, image)
+	found, present, err := r.findImage(ctx, image, policy)
 	if err != nil {
 		message := fmt.Sprintf("Failed to inspect image %q: %v", image, err)
 		record(v1.EventTypeWarning, "InspectFailed", message)
@@ -45,6 +46,22 @@ func (r *Runner) EnsureImage(ctx context.Context, p *v1.Pod, container, image st
 		return "", &pod.Failure{Reason: pod.ErrImageNeverPull, Message: message}
 	}
 	return r.pullImage(ctx, p, image, record)
+}
+
+// findImage looks an image up here and, unless it is pulled anyway, on the other nodes of the machine.
+func (r *Runner) findImage(ctx context.Context, image string, policy v1.PullPolicy) (cri.Image, bool, error) {
+	found, present, err := r.Runtime.Image(ctx, image)
+	if err != nil || present || policy == v1.PullAlways || r.Borrow == nil {
+		return found, present, err
+	}
+	borrowed, err := r.Borrow(ctx, image)
+	if err != nil {
+		r.Log.Warn("an image of another node of this machine cannot be shared", "image", image, "err", err)
+	}
+	if !borrowed {
+		return found, false, nil
+	}
+	return r.Runtime.Image(ctx, image)
 }
 
 func (r *Runner) pullImage(ctx context.Context, p *v1.Pod, image string, record func(eventType, reason, message string)) (string, error) {

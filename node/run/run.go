@@ -34,7 +34,9 @@ type Config struct {
 	Events   Recorder
 	Admit    func(p *v1.Pod) *pod.Refused // optional: refuses pods while the node is short of something
 	Log      *slog.Logger
-	Relist   time.Duration // optional: how often the runtime is listed as a safety net; default 2 minutes
+	// Borrow takes an image, by the name in the spec, from another node of this machine; false when none has it. Optional.
+	Borrow func(ctx context.Context, image string) (bool, error)
+	Relist time.Duration // optional: how often the runtime is listed as a safety net; default 2 minutes
 }
 
 // Runner runs the pods of one node.

@@ -57,6 +57,7 @@ var owners = []struct{ module, folder, why string }{
 	{"github.com/robfig/cron", "kinds/batch", "one place reads schedules"},
 	{"github.com/opencontainers/cgroups", "node/cgroup", "one place writes cgroups"},
 	{"github.com/google/go-containerregistry", "node/image", "one place makes images"},
+	{"github.com/containerd/containerd", "node/image/share", "one place knows how containerd keeps images; all else is said over the CRI"},
 	{"github.com/go-jose/go-jose", "apiserver/auth", "one place signs and checks tokens"},
 	{"k8s.io/kubectl", "cmd/...", "kubectl is a verb of the program"},
 	{"k8s.io/client-go/kubernetes", "", "the typed clients of all groups are bigger than the product"},

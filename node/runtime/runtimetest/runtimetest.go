@@ -167,6 +167,27 @@ func (n *Node) Container(t testing.TB, sandbox string, pod *runtimeapi.PodSandbo
 	return created.ContainerId, filepath.Join(pod.LogDirectory, config.LogPath)
 }
 
+// WaitExited returns when a container has ended.
+func (n *Node) WaitExited(t testing.TB, id string) {
+	t.Helper()
+	events, err := n.Containers.GetContainerEvents(t.Context(), &runtimeapi.GetEventsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		status, err := n.Containers.ContainerStatus(t.Context(), &runtimeapi.ContainerStatusRequest{ContainerId: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.Status.State == runtimeapi.ContainerState_CONTAINER_EXITED {
+			return
+		}
+		if _, err := events.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // removeCgroups removes the directories that runc made on the way to a container's own.
 func removeCgroups(parent string) {
 	for _, pattern := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} {
