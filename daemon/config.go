@@ -29,6 +29,10 @@ type Config struct {
 	Kubeconfig string // written for the cluster's administrator
 	BundleDir  string // containerd, its shim, runc and proa-cni; searched before PATH
 
+	// EncryptionConfig is a file that says how secrets and other kinds are encrypted (an EncryptionConfiguration); empty: secrets
+	// with keys of the cluster's own.
+	EncryptionConfig string
+
 	NodeName string
 	NodeIP   netip.Addr // the node's address; unset: one of Proa's own on link proa0
 	APIPort  uint16

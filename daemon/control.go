@@ -19,6 +19,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/apiserver/discovery"
 	"proa/apiserver/encode"
+	"proa/apiserver/seal"
 	"proa/apiserver/stream"
 	"proa/client"
 	"proa/kinds"
@@ -59,14 +60,32 @@ func openControl(cfg *Config) (c *control, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.store, err = pebblelog.Open(pebblelog.Options{Dir: filepath.Join(cfg.DataDir, "store"), Decode: encode.Decoder(c.kinds), Logger: cfg.Log})
-	if err != nil {
+	if err := c.openStore(); err != nil {
 		return nil, err
 	}
 	if err := c.openAPI(); err != nil {
 		return nil, err
 	}
 	return c, c.listenTLS()
+}
+
+// openStore opens the objects, some of which are encrypted on the disk.
+func (c *control) openStore() error {
+	own, err := seal.OpenOwn(filepath.Join(c.cfg.DataDir, "pki", "encryption.yaml"), time.Now(), c.cfg.Log)
+	if err != nil {
+		return err
+	}
+	sealer := own.Sealer()
+	if c.cfg.EncryptionConfig != "" {
+		if sealer, err = seal.Load(context.Background(), c.cfg.EncryptionConfig, own); err != nil {
+			return err
+		}
+	}
+	c.store, err = pebblelog.Open(pebblelog.Options{Dir: filepath.Join(c.cfg.DataDir, "store"), Decode: encode.Decoder(c.kinds), Sealer: sealer, Logger: c.cfg.Log})
+	if err != nil {
+		return err
+	}
+	return own.Settle()
 }
 
 // openAPI makes the API server of the store.

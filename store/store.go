@@ -168,6 +168,20 @@ type Op struct {
 	Relaxed bool
 }
 
+// Sealer encrypts what a log keeps. The log calls it from one goroutine at a time, for each row that it writes and, at Open,
+// for each sealed row that it finds; it must be quick, for commits wait. It owns none of its arguments, and what it returns
+// belongs to the log. Tables that it does not seal cost nothing but Seals.
+type Sealer interface {
+	// Seals says whether the rows of a table are sealed. The answer does not change while a log is open.
+	Seals(table string) bool
+	// Seal returns data as the disk may see it. at names the row; it is not kept, and Open is given the same. An error
+	// fails the log: it must not happen for reasons that pass.
+	Seal(table string, at, data []byte) ([]byte, error)
+	// Open returns what Seal was given. stale: Seal would use another key by now, so the log writes the row anew. An error
+	// keeps the log from opening.
+	Open(table string, at, sealed []byte) (data []byte, stale bool, err error)
+}
+
 // EventType says what a commit did to a key.
 type EventType uint8
 

@@ -85,7 +85,7 @@ func (l *Log) write(g *group) error {
 	for _, c := range g.commits {
 		for _, e := range c.Events {
 			key := appendKey(make([]byte, 0, keyLen(e.Item.Key)), e.Item.Revision, e.Item.Key)
-			if err := b.Set(key, appendValue(make([]byte, 0, 32+len(e.Item.Data)), rowOf(e, c.At)), nil); err != nil {
+			if err := l.set(b, key, rowOf(e, c.At)); err != nil {
 				return fmt.Errorf("batch %s: %w", e.Item.Key, err)
 			}
 		}

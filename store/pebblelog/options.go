@@ -16,6 +16,7 @@ import (
 type Options struct {
 	Dir     string                // required: the directory of the log, made if absent, used by one process at a time
 	Decode  func(*store.Item) any // required: makes an Item's Value from its Data; called by readers, concurrently
+	Sealer  store.Sealer          // optional: encrypts rows; nil leaves all in the open
 	FS      vfs.FS                // optional: the real one
 	Clock   func() time.Time      // optional: time.Now; ages the history
 	Logger  *slog.Logger          // optional: slog.Default

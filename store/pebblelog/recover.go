@@ -34,6 +34,9 @@ func (l *Log) recover() error {
 	if err = errors.Join(err, rows.Close()); err != nil {
 		return err
 	}
+	if err := l.reseal(s.stale); err != nil {
+		return err
+	}
 	if l.floor > l.index.Revision() {
 		l.index.Publish(index.Commit{Revision: l.floor, At: l.options.Clock()})
 	}
@@ -62,6 +65,7 @@ type scan struct {
 	rows  *pebble.Iterator
 	names map[string]string // table and namespace names met, each kept once
 
+	stale   []row                     // to be sealed anew
 	group   map[store.Key]*store.Item // changed by commits not yet published; nil: deleted
 	commits []index.Commit
 	err     error
@@ -104,6 +108,9 @@ func (s *scan) parse() row {
 	r, err := parseRow(s.rows.Key(), value, s.intern)
 	s.err = err
 	r.key.Namespace = s.intern([]byte(r.key.Namespace))
+	if err == nil {
+		s.err = s.unseal(&r)
+	}
 	return r
 }
 

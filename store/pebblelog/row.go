@@ -35,7 +35,8 @@ var (
 const (
 	flagDeleted  byte = 1 << iota // the version is the last one, under the revision of the deletion
 	flagSameData                  // its data is that of the version before, and left out
-	flagsKnown   = flagDeleted | flagSameData
+	flagSealed                    // its data is as the Sealer made it, bound to the row's key
+	flagsKnown   = flagDeleted | flagSameData | flagSealed
 )
 
 // row is one version as it is kept.
@@ -46,6 +47,7 @@ type row struct {
 	at       time.Time // to the millisecond
 	deleted  bool
 	sameData bool
+	sealed   bool
 	data     []byte
 }
 
@@ -71,6 +73,9 @@ func appendValue(b []byte, r row) []byte {
 	}
 	if r.sameData {
 		flags |= flagSameData
+	}
+	if r.sealed {
+		flags |= flagSealed
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(r.created))
@@ -107,7 +112,7 @@ func (r *row) parseValue(b []byte) error {
 	if len(b) == 0 || b[0]&^flagsKnown != 0 {
 		return fmt.Errorf("parse value of %s at %d: %w", r.key, r.revision, errRow)
 	}
-	r.deleted, r.sameData = b[0]&flagDeleted != 0, b[0]&flagSameData != 0
+	r.deleted, r.sameData, r.sealed = b[0]&flagDeleted != 0, b[0]&flagSameData != 0, b[0]&flagSealed != 0
 	created, n := binary.Uvarint(b[1:])
 	if n <= 0 || created < 1 || created > uint64(r.revision) {
 		return fmt.Errorf("parse value of %s at %d: %w", r.key, r.revision, errRow)
@@ -119,7 +124,7 @@ func (r *row) parseValue(b []byte) error {
 		return fmt.Errorf("parse value of %s at %d: %w", r.key, r.revision, errRow)
 	}
 	r.at = time.UnixMilli(int64(millis))
-	if b = b[n:]; r.sameData && len(b) > 0 {
+	if b = b[n:]; r.sameData && (r.sealed || len(b) > 0) {
 		return fmt.Errorf("parse value of %s at %d: %w", r.key, r.revision, errRow)
 	}
 	r.data = bytes.Clone(b)
