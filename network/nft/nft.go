@@ -139,6 +139,9 @@ func (k *Kernel) change(before, after *ruleset.Ruleset) error {
 	if err := k.changeFrontends(before.Inside, after.Inside, k.servicesInside, k.nodePortsInside); err != nil {
 		return err
 	}
+	if err := k.changeGuards(before.Guards, after.Guards); err != nil {
+		return err
+	}
 	if err := k.changeSet(k.closed, closedKeys(before.Closed), closedKeys(after.Closed)); err != nil {
 		return err
 	}

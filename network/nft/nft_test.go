@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -233,6 +234,54 @@ func TestLocalTraffic(t *testing.T) {
 	c.expect("a balancer's address, from a pod", c.ask(c.pods["client"], "192.0.2.1:80"), "there saw "+c.addrs["client"].String())
 	c.apply(&ruleset.Ruleset{})
 	c.expect("removed, from a pod", c.ask(c.pods["client"], nodeIP+":30080"), "refused")
+}
+
+// TestGuards: a frontend that is for some networks only drops the packets of others, whether they come from elsewhere or from here.
+func TestGuards(t *testing.T) {
+	c := newCluster(t, "a")
+	c.serve("a", 8080)
+	backend := netip.AddrPortFrom(c.addrs["a"], 8080)
+	for _, step := range []struct {
+		ranges  []string
+		outside bool
+		node    bool
+	}{
+		{nil, true, true},
+		{[]string{nodeIP + "/32"}, false, true},
+		{[]string{"10.99.0.2/32", "192.0.2.0/24"}, true, false},
+		{[]string{"10.99.0.0/24"}, true, true},
+		{nil, true, true},
+	} {
+		r := &ruleset.Ruleset{
+			Frontends: map[ruleset.Frontend]string{front(nodeIP, 8443): "shop/web:http", front(nodeIP, 8444): "shop/web:http"},
+			Backends:  map[string][]netip.AddrPort{"shop/web:http": {backend}}, Guards: map[ruleset.Frontend][]netip.Prefix{},
+		}
+		for _, text := range step.ranges {
+			r.Guards[front(nodeIP, 8443)] = append(r.Guards[front(nodeIP, 8443)], netip.MustParsePrefix(text))
+		}
+		c.apply(r)
+		for from, expected := range map[netns.NsHandle]bool{c.outside: step.outside, c.host: step.node} {
+			if got := c.reaches(from, nodeIP+":8443"); got != expected {
+				t.Errorf("only from %v: reached %v, expected %v", step.ranges, got, expected)
+			}
+			if !c.reaches(from, nodeIP+":8444") {
+				t.Errorf("only from %v: the other port is not reached", step.ranges)
+			}
+		}
+	}
+}
+
+// reaches says whether a connection is answered. What is dropped is not: that the kernel says so takes a second of silence.
+func (c *cluster) reaches(from netns.NsHandle, addr string) bool {
+	c.t.Helper()
+	var err error
+	nstest.Do(c.t, from, func() {
+		var conn net.Conn
+		if conn, err = net.DialTimeout("tcp4", addr, time.Second); err == nil {
+			conn.Close()
+		}
+	})
+	return err == nil
 }
 
 func TestChangesAndRestart(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -44,7 +45,7 @@ type portKey struct{ namespace, service, port string }
 func Rules(in Input) *ruleset.Ruleset {
 	b := &builder{in: in, endpoints: collect(in), loops: map[netip.Addr]bool{}, rules: &ruleset.Ruleset{
 		Pods: in.Pods, Services: in.Services,
-		Frontends: map[ruleset.Frontend]string{}, Inside: map[ruleset.Frontend]string{}, Backends: map[string][]netip.AddrPort{}, Sticky: map[string]time.Duration{},
+		Frontends: map[ruleset.Frontend]string{}, Inside: map[ruleset.Frontend]string{}, Guards: map[ruleset.Frontend][]netip.Prefix{}, Backends: map[string][]netip.AddrPort{}, Sticky: map[string]time.Duration{},
 	}}
 	for service := range in.ServiceList {
 		if !elsewhere(service.Labels) && (in.Skip == nil || !in.Skip(service)) {
@@ -169,8 +170,35 @@ func (b *builder) balanced(s *v1.Service, proto ruleset.Protocol, port uint16, t
 		if err != nil || !addr.Is4() || value(point.IPMode, v1.LoadBalancerIPModeVIP) == v1.LoadBalancerIPModeProxy {
 			continue
 		}
-		b.external(ruleset.Frontend{Addr: addr, Proto: proto, Port: port}, to)
+		f := ruleset.Frontend{Addr: addr, Proto: proto, Port: port}
+		b.external(f, to)
+		if ranges := sources(s); ranges != nil {
+			b.rules.Guards[f] = append([]netip.Prefix{netip.PrefixFrom(addr, addr.BitLen())}, ranges...)
+			slices.SortFunc(b.rules.Guards[f], comparePrefixes)
+		}
 	}
+}
+
+// sources are the networks from which a load balancer takes connections; nil means all. The node itself may always.
+func sources(s *v1.Service) []netip.Prefix {
+	given := s.Spec.LoadBalancerSourceRanges
+	if text := strings.TrimSpace(s.Annotations[v1.AnnotationLoadBalancerSourceRangesKey]); len(given) == 0 && text != "" {
+		given = strings.Split(text, ",")
+	}
+	var ranges []netip.Prefix
+	for _, text := range given {
+		if r, err := netip.ParsePrefix(strings.TrimSpace(text)); err == nil && r.Addr().Is4() {
+			if r.Bits() == 0 {
+				return nil
+			}
+			ranges = append(ranges, r.Masked())
+		}
+	}
+	return ranges
+}
+
+func comparePrefixes(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }
 
 // external leads f, which clients outside use, to endpoints. Where those are this node's alone, clients inside the cluster

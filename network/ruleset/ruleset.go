@@ -74,6 +74,9 @@ type Ruleset struct {
 	Sticky map[string]time.Duration
 	// Closed frontends have no backend; new connections are refused at once instead of left hanging.
 	Closed []Frontend
+	// Guards are frontends that not everybody may use, with the networks, sorted, that clients may be in. Packets of others
+	// are dropped.
+	Guards map[Frontend][]netip.Prefix
 	// Loops are the addresses of the node's own pods that are backends: a pod that is led to itself sees the
 	// node's address as its client, since it would answer itself past the translation otherwise.
 	Loops []netip.Addr
@@ -112,6 +115,9 @@ func (r *Ruleset) String() string {
 	}
 	for _, f := range r.Closed {
 		fmt.Fprintf(&b, "%s closed\n", f)
+	}
+	for _, f := range slices.SortedFunc(maps.Keys(r.Guards), Frontend.Compare) {
+		fmt.Fprintf(&b, "%s only from %v\n", f, r.Guards[f])
 	}
 	if len(r.Loops) > 0 {
 		fmt.Fprintf(&b, "loops %v\n", r.Loops)
