@@ -27,11 +27,11 @@ func checkLabels(labels map[string]string) error {
 	return errors.Join(wrong...)
 }
 
-// labelFlag writes labels as --node-labels takes them.
-func labelFlag(labels map[string]string) string {
-	var pairs []string
+// labelFlags say labels as the program's flags do; there are none without a label.
+func labelFlags(labels map[string]string) []string {
+	var flags []string
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		pairs = append(pairs, key+"="+labels[key])
+		flags = append(flags, "--node-labels", key+"="+labels[key])
 	}
-	return strings.Join(pairs, ",")
+	return flags
 }

@@ -148,10 +148,7 @@ func (n localNode) agent(ctx context.Context, token string) error {
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer log.Close()
-	args := append([]string{"agent", "--data-dir", n.dataDir(), "--server", n.of.apiURL(), "--node-name", n.name(),
-		"--node-ip", n.address().Addr().String(), "--node-port", strconv.Itoa(int(n.of.NodePort)), "--bundle-dir", n.of.BundleDir,
-		"--nameserver", netip.AddrPortFrom(ownNodeIP.Addr(), 53).String(), "--node-labels", labelFlag(n.of.Labels), "--beside", n.of.DataDir}, n.of.pressureFlags()...)
-	cmd := exec.CommandContext(ctx, self, args...)
+	cmd := exec.CommandContext(ctx, self, n.arguments()...)
 	cmd.Env = append(os.Environ(), join.TokenVariable+"="+token)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -161,6 +158,15 @@ func (n localNode) agent(ctx context.Context, token string) error {
 		return fmt.Errorf("agent: %w: %s", err, lastLine(n.log()))
 	}
 	return errors.New("agent ended")
+}
+
+// LocalAgent is the command line of the agent of a further node, after the program's name.
+func LocalAgent(cfg *Config, number int) []string { return localNode{cfg, number}.arguments() }
+
+func (n localNode) arguments() []string {
+	return append([]string{"agent", "--data-dir", n.dataDir(), "--server", n.of.apiURL(), "--node-name", n.name(),
+		"--node-ip", n.address().Addr().String(), "--node-port", strconv.Itoa(int(n.of.NodePort)), "--bundle-dir", n.of.BundleDir,
+		"--nameserver", netip.AddrPortFrom(ownNodeIP.Addr(), 53).String(), "--beside", n.of.DataDir}, append(n.of.pressureFlags(), labelFlags(n.of.Labels)...)...)
 }
 
 func lastLine(file string) string {
