@@ -38,6 +38,8 @@ type Config struct {
 	Answer   verbs.Answer      // optional: answers the kinds that are not stored; see auth.Reviews
 	Observed verbs.Observed    // optional: yields the kinds that are seen, not stored
 	Streams  Streamer          // optional: serves exec, attach, port-forward, logs and proxies
+	// Aggregated answers for the versions that others serve, or returns false. Optional.
+	Aggregated func(http.ResponseWriter, *http.Request) bool
 	// Paths serve what is no resource: discovery, OpenAPI, health. Each answers, or returns false and leaves the request
 	// to the next. Optional.
 	Paths []func(http.ResponseWriter, *http.Request) bool
@@ -104,6 +106,9 @@ func (s *Server) serves(info *chain.Info) bool {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	info := chain.InfoFrom(r.Context())
+	if s.config.Aggregated != nil && s.config.Aggregated(w, r) {
+		return
+	}
 	if info.IsResource && s.verbs.Serve(w, r, info) {
 		return
 	}

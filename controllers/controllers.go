@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"time"
 
+	"proa/controllers/apiservice"
 	"proa/controllers/certificate"
 	"proa/controllers/cronjob"
 	"proa/controllers/daemonset"
@@ -48,6 +49,7 @@ type Config struct {
 	Edge   string                        // the front door's address. Required.
 	Sign   certificate.Sign              // signs as the cluster's authority. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
+	Check  apiservice.Check              // whether an aggregated API server answers. Required.
 	// NodeGrace is how long a node may be silent until it counts as lost. Optional: upstream's.
 	NodeGrace time.Duration
 }
@@ -62,6 +64,8 @@ func All(config Config) []reconcile.Controller {
 		certificate.NewApprover(certificate.Ask),
 		certificate.NewSigner(config.Sign),
 		certificate.NewCleaner(),
+
+		apiservice.New(config.Check),
 
 		deployment.New(),
 		replicaset.New(),

@@ -58,6 +58,7 @@ func (c *control) bootstrap(ctx context.Context) error {
 		func() error { return ensureAll(ctx, api, "storageclasses.storage.k8s.io", localClass()) },
 		func() error { return ensureAll(ctx, api, "ingressclasses.networking.k8s.io", edgeClass()) },
 		func() error { return ensureAll(ctx, api, "servicecidrs.networking.k8s.io", c.serviceRanges()) },
+		func() error { return c.bootstrapVersions(ctx, api) },
 		func() error { return c.bootstrapServices(ctx, api) },
 	}
 	failed := make([]error, len(steps))

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"proa/apiserver"
+	"proa/apiserver/aggregate"
 	"proa/apiserver/auth"
 	"proa/apiserver/discovery"
 	"proa/apiserver/encode"
@@ -43,6 +44,8 @@ type control struct {
 	door   http.Handler // the API, and before it the door by which nodes join
 	listen net.Listener
 	health *health
+
+	aggregator *aggregate.Aggregator
 }
 
 // openControl opens keys and store and puts the API server together. Nothing is served yet.
@@ -112,9 +115,12 @@ func (c *control) openAPI() error {
 	if err != nil {
 		return err
 	}
+	if err := c.openAggregator(); err != nil {
+		return err
+	}
 	c.api, err = apiserver.New(apiserver.Config{
 		Store: c.store, Kinds: c.kinds, Scheme: scheme, Authenticator: authenticator, Authorizer: c.access,
-		Admission: steps, Tokens: c.tokens, Answer: reviews.Answer, Observed: c.observed, Streams: streams, Paths: c.paths(scheme),
+		Admission: steps, Tokens: c.tokens, Answer: reviews.Answer, Observed: c.observed, Streams: streams, Aggregated: c.aggregator.Serve, Paths: c.paths(scheme),
 	})
 	if err != nil {
 		return err
@@ -186,5 +192,5 @@ func (c *control) as(name string, groups ...string) client.Client {
 // paths serve what is no stored resource.
 func (c *control) paths(scheme *runtime.Scheme) []func(http.ResponseWriter, *http.Request) bool {
 	found := discovery.New(discovery.Config{Kinds: c.kinds, Scheme: scheme, Version: discovery.VersionInfo(c.cfg.Commit, c.cfg.BuildDate)})
-	return []func(http.ResponseWriter, *http.Request) bool{c.health.serve, found.Serve, c.tokens.ServeOpenID}
+	return []func(http.ResponseWriter, *http.Request) bool{c.health.serve, c.aggregator.Discovery(found.Serve), c.tokens.ServeOpenID}
 }

@@ -123,6 +123,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	if err := c.startEdge(parts); err != nil {
 		return nil, errors.Join(err, parts.stop(), c.close())
 	}
+	parts.add("aggregator", c.aggregator.Run)
 	parts.add("usage", c.usage.Run)
 	parts.add("controllers", host.Run)
 	scheduler := loop.New(loop.Config{Client: c.as(loop.Identity), Kinds: c.kinds, Log: cfg.Log})

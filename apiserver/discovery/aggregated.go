@@ -10,6 +10,7 @@ import (
 	"github.com/munnerz/goautoneg"
 	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // document is a rendered answer with the tag by which a client can ask whether it is still the same.
@@ -77,7 +78,7 @@ func (h *Handler) aggregate() {
 		for j := range g.versions {
 			out.Versions = append(out.Versions, apidiscoveryv2.APIVersionDiscovery{
 				Version: g.versions[j].name, Freshness: apidiscoveryv2.DiscoveryFreshnessCurrent,
-				Resources: aggregateResources(g.name, &g.versions[j]),
+				Resources: Aggregated(schema.GroupVersion{Group: g.name, Version: g.versions[j].name}, g.versions[j].resources),
 			})
 		}
 		if g.name == "" {
@@ -99,36 +100,37 @@ func aggregatedDocument(groups []apidiscoveryv2.APIGroupDiscovery) document {
 	return newDocument(body)
 }
 
-func aggregateResources(groupName string, v *groupVersion) []apidiscoveryv2.APIResourceDiscovery {
+// Aggregated gives the resources of a version in the form in which all groups are told at once.
+func Aggregated(gv schema.GroupVersion, resources []metav1.APIResource) []apidiscoveryv2.APIResourceDiscovery {
 	var out []apidiscoveryv2.APIResourceDiscovery
 	position := map[string]int{}
-	for _, r := range v.resources {
+	for _, r := range resources {
 		if strings.Contains(r.Name, "/") {
 			continue
 		}
 		position[r.Name] = len(out)
 		out = append(out, apidiscoveryv2.APIResourceDiscovery{
-			Resource: r.Name, ResponseKind: responseKind(groupName, v.name, r), Scope: scope(r.Namespaced),
+			Resource: r.Name, ResponseKind: responseKind(gv, r), Scope: scope(r.Namespaced),
 			SingularResource: r.SingularName, Verbs: r.Verbs, ShortNames: r.ShortNames, Categories: r.Categories,
 		})
 	}
-	for _, r := range v.resources {
+	for _, r := range resources {
 		parent, sub, ok := strings.Cut(r.Name, "/")
 		at, known := position[parent]
 		if !ok || !known {
 			continue
 		}
 		out[at].Subresources = append(out[at].Subresources, apidiscoveryv2.APISubresourceDiscovery{
-			Subresource: sub, ResponseKind: responseKind(groupName, v.name, r), Verbs: r.Verbs})
+			Subresource: sub, ResponseKind: responseKind(gv, r), Verbs: r.Verbs})
 	}
 	return out
 }
 
-func responseKind(groupName, version string, r metav1.APIResource) *metav1.GroupVersionKind {
+func responseKind(gv schema.GroupVersion, r metav1.APIResource) *metav1.GroupVersionKind {
 	if r.Version != "" {
-		groupName, version = r.Group, r.Version
+		gv = schema.GroupVersion{Group: r.Group, Version: r.Version}
 	}
-	return &metav1.GroupVersionKind{Group: groupName, Version: version, Kind: r.Kind}
+	return &metav1.GroupVersionKind{Group: gv.Group, Version: gv.Version, Kind: r.Kind}
 }
 
 func scope(namespaced bool) apidiscoveryv2.ResourceScope {

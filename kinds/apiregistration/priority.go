@@ -4,7 +4,15 @@
 // order of their priorities, and who registers the built-in ones writes them down. It needs nothing that could be gone.
 package apiregistration
 
-import "k8s.io/apimachinery/pkg/runtime/schema"
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+
+	"proa/kinds/resource"
+)
 
 // Priority is the place of a version: of its group among groups, and of itself in its group. Higher comes first.
 type Priority struct{ Group, Version int32 }
@@ -63,4 +71,37 @@ func PriorityOf(gv schema.GroupVersion) Priority {
 		version = 1
 	}
 	return Priority{group, version}
+}
+
+// AutoManaged is the label of APIServices that the API server writes itself; "onstart" says when.
+const AutoManaged = "kube-aggregator.kubernetes.io/automanaged"
+
+// OwnVersions lists the versions of rows that are registered: the built-in groups' and none that is there for old clients only.
+// Usage of nodes and pods is not registered, so that another server may be.
+func OwnVersions(rows []*resource.Resource) []schema.GroupVersion {
+	var own []schema.GroupVersion
+	add := func(gv schema.GroupVersion) {
+		if _, builtin := groups[gv.Group]; builtin && gv.Group != Group && gv.Group != "metrics.k8s.io" && !slices.Contains(own, gv) {
+			own = append(own, gv)
+		}
+	}
+	for _, r := range rows {
+		add(schema.GroupVersion{Group: r.Group, Version: r.Version})
+		for _, s := range r.Served {
+			if s.Deprecated == "" {
+				add(schema.GroupVersion{Group: s.Group, Version: s.Version})
+			}
+		}
+	}
+	return own
+}
+
+// Own is the object of a version that the API server serves itself.
+func Own(gv schema.GroupVersion) *apiregistrationv1.APIService {
+	p := PriorityOf(gv)
+	return &apiregistrationv1.APIService{
+		ObjectMeta: metav1.ObjectMeta{Name: Name(gv), Labels: map[string]string{AutoManaged: "onstart"}},
+		Spec: apiregistrationv1.APIServiceSpec{Group: gv.Group, Version: gv.Version,
+			GroupPriorityMinimum: p.Group, VersionPriority: p.Version},
+	}
 }

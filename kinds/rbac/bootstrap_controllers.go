@@ -131,6 +131,12 @@ func networkControllers() []grant {
 			allow(read, "networking.k8s.io", "ipaddresses"),
 			emitEvents(),
 		)},
+		{"apiservice-controller", rules(
+			allow(read, "apiregistration.k8s.io", "apiservices"),
+			allow("update patch", "apiregistration.k8s.io", "apiservices/status"),
+			allow(read, "core", "services"),
+			allow(read, "discovery.k8s.io", "endpointslices"),
+		)},
 		{"ip-address-controller", rules(
 			allow(read, "core", "services"),
 			allow("get list watch create delete", "networking.k8s.io", "ipaddresses"),

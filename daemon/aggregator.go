@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+
+	"proa/apiserver/aggregate"
+	"proa/apiserver/callout"
+	"proa/client"
+	"proa/kinds/apiregistration"
+)
+
+// openAggregator makes what passes requests on to aggregated API servers, in the front proxy's name.
+func (c *control) openAggregator() error {
+	caller, err := callout.New(callout.Config{Source: c.store})
+	if err != nil {
+		return err
+	}
+	c.aggregator, err = aggregate.New(aggregate.Config{Source: c.store, Caller: caller,
+		ClientCertificate: c.keys.FrontProxyClient().GetClientCertificate})
+	return err
+}
+
+// bootstrapVersions registers the versions that the API server serves itself. What users made of one of them stays.
+func (c *control) bootstrapVersions(ctx context.Context, api client.Client) error {
+	const table = "apiservices.apiregistration.k8s.io"
+	own := apiregistration.OwnVersions(c.kinds.Rows())
+	objects := make([]client.Object, 0, len(own))
+	for _, gv := range own {
+		objects = append(objects, apiregistration.Own(gv))
+	}
+	if err := ensureAll(ctx, api, table, objects...); err != nil {
+		return err
+	}
+	for _, obj := range objects { // of an earlier release of the program
+		err := replace(ctx, api, table, obj, func(stored, wanted client.Object) bool {
+			was, is := stored.(*apiregistrationv1.APIService), wanted.(*apiregistrationv1.APIService)
+			return was.Spec.Service != nil || !maps.Equal(was.Labels, is.Labels) ||
+				was.Spec.GroupPriorityMinimum == is.Spec.GroupPriorityMinimum && was.Spec.VersionPriority == is.Spec.VersionPriority
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
