@@ -52,6 +52,8 @@ type Config struct {
 	Check  apiservice.Check              // whether an aggregated API server answers. Required.
 	// NodeGrace is how long a node may be silent until it counts as lost. Optional: upstream's.
 	NodeGrace time.Duration
+	// DownWindow is how long autoscalers that do not say it wait before they scale down. Optional: upstream's.
+	DownWindow time.Duration
 }
 
 // All lists every controller of a cluster.
@@ -76,7 +78,7 @@ func All(config Config) []reconcile.Controller {
 		cronjob.New(),
 		ttlafterfinished.New(),
 		disruption.New(),
-		horizontalpodautoscaler.New(config.Kinds, config.Usage),
+		horizontalpodautoscaler.New(config.Kinds, config.Usage, cmp.Or(config.DownWindow, horizontalpodautoscaler.DefaultDownWindow)),
 		resourcequota.New(config.Kinds),
 
 		ephemeralvolume.New(),

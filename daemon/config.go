@@ -49,6 +49,7 @@ type Config struct {
 	SandboxImage string
 	Beside       string        // data directory of the cluster on this machine that the node belongs to; empty: none, or this one
 	NodeGrace    time.Duration // silence after which a node counts as lost; 0: upstream's
+	DownWindow   time.Duration // before autoscalers that do not say it scale down; 0: upstream's
 
 	Eviction evict.Settings // when pods of a node that runs short are evicted
 	Images   imagegc.Policy // when unused images of a node are removed

@@ -109,7 +109,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		Kinds:  c.kinds, Log: cfg.Log,
 	}, controllers.All(controllers.Config{
 		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Usage: c.usage,
-		Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace,
+		Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace, DownWindow: cfg.DownWindow,
 	})...)
 	if err != nil {
 		return nil, errors.Join(err, c.close())

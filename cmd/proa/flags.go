@@ -34,6 +34,7 @@ func (o *options) serve(cmd *cobra.Command) {
 	f.StringVar(&o.config.NodeName, "node-name", "", "name of this node (default the host's name)")
 	o.labels(cmd)
 	f.DurationVar(&o.config.NodeGrace, "node-monitor-grace-period", 0, "how long a node may be silent until it counts as lost (default 50s)")
+	f.DurationVar(&o.config.DownWindow, "horizontal-pod-autoscaler-downscale-stabilization", 0, "how long autoscalers wait before they scale down, unless they say it themselves (default 5m)")
 	f.StringVar(&o.config.EncryptionConfig, "encryption-provider-config", "", "file that says how secrets and other kinds are encrypted on the disk (default: secrets, with keys in DATA-DIR/pki/encryption.yaml)")
 	f.StringVar(&o.nodeIP, "node-ip", "", "address of this node (default one of Proa's own, which no other machine reaches)")
 	f.Uint16Var(&o.config.APIPort, "api-port", 6443, "port of the API")

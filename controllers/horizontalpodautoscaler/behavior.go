@@ -9,8 +9,9 @@ import (
 	"proa/kinds/autoscaling"
 )
 
-// downWindow is how long the highest recommendation of late holds when no rule says otherwise: load comes back.
-const downWindow = 5 * time.Minute
+// DefaultDownWindow is how long the highest recommendation of late holds when no rule says otherwise, as upstream has it:
+// load comes back.
+const DefaultDownWindow = 5 * time.Minute
 
 // longestPast is how long anything is remembered: the longest window and period that rules may name.
 const longestPast = time.Hour
@@ -65,7 +66,7 @@ func (d *decision) stabilise(proposed int32) int32 {
 		if age := d.now.Sub(r.at); age < window(up, 0) {
 			lowest = min(lowest, r.value)
 		}
-		if age := d.now.Sub(r.at); age < window(down, downWindow) {
+		if age := d.now.Sub(r.at); age < window(down, d.downWindow) {
 			highest = max(highest, r.value)
 		}
 	}

@@ -40,8 +40,9 @@ type Usage interface {
 }
 
 type controller struct {
-	kinds *kinds.Table
-	usage Usage
+	kinds      *kinds.Table
+	usage      Usage
+	downWindow time.Duration
 
 	mu struct {
 		sync.Mutex
@@ -49,9 +50,10 @@ type controller struct {
 	}
 }
 
-// New makes the controller of the scalable kinds of a table.
-func New(scalable *kinds.Table, usage Usage) reconcile.Controller {
-	c := &controller{kinds: scalable, usage: usage}
+// New makes the controller of the scalable kinds of a table. downWindow is how long the highest recommendation of late holds
+// when an autoscaler does not say it.
+func New(scalable *kinds.Table, usage Usage, downWindow time.Duration) reconcile.Controller {
+	c := &controller{kinds: scalable, usage: usage, downWindow: downWindow}
 	c.mu.memories = map[reconcile.Key]*memory{}
 	none := func(client.View, client.Event) []reconcile.Key { return nil }
 	reads := []reconcile.Read{{Table: table, Keys: reconcile.Self}, {Table: "pods", Keys: none}}
@@ -98,7 +100,7 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 		return reconcile.Result{}, nil
 	}
 	d := &decision{
-		spec: &a.Spec, status: *a.Status.DeepCopy(), now: req.Now, memory: c.memoryOf(req.Key, string(a.UID)),
+		spec: &a.Spec, status: *a.Status.DeepCopy(), now: req.Now, memory: c.memoryOf(req.Key, string(a.UID)), downWindow: c.downWindow,
 		events: func(kind, reason, format string, args ...any) { req.Events.Eventf(a, kind, reason, format, args...) },
 	}
 	d.status.ObservedGeneration = &a.Generation

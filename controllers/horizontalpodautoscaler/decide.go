@@ -20,13 +20,14 @@ type observed struct {
 
 // decision is one look of an autoscaler.
 type decision struct {
-	spec     *autoscalingv2.HorizontalPodAutoscalerSpec
-	pods     []observed
-	current  int32 // replicas that are asked for
-	existing int32 // replicas that there are
-	now      time.Time
-	memory   *memory
-	events   func(kind, reason, format string, args ...any)
+	spec       *autoscalingv2.HorizontalPodAutoscalerSpec
+	pods       []observed
+	current    int32 // replicas that are asked for
+	existing   int32 // replicas that there are
+	now        time.Time
+	memory     *memory
+	downWindow time.Duration // when the spec does not say it
+	events     func(kind, reason, format string, args ...any)
 
 	desired int32
 	reason  string

@@ -28,6 +28,6 @@ func (byName) Containers(_, pod string) (map[string]corev1.ResourceList, time.Ti
 
 func TestScripts(t *testing.T) {
 	reconciletest.Run(t, "testdata", kinds.Builtin(), func() []reconcile.Controller {
-		return []reconcile.Controller{horizontalpodautoscaler.New(kinds.Builtin(), byName{})}
+		return []reconcile.Controller{horizontalpodautoscaler.New(kinds.Builtin(), byName{}, horizontalpodautoscaler.DefaultDownWindow)}
 	})
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ const drain = 2 * time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	server := &http.Server{Addr: ":8080", Handler: handler()}
+	port := cmp.Or(os.Getenv("PORT"), "8080")
+	server := &http.Server{Addr: ":" + port, Handler: handler()}
 	go func() {
 		<-ctx.Done()
 		log.Print("stopping: serving for a moment longer")
@@ -29,7 +31,7 @@ func main() {
 			log.Print(err)
 		}
 	}()
-	log.Print("serving on :8080")
+	log.Print("serving on :" + port)
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
 	}

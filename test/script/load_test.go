@@ -1,6 +1,9 @@
 package script
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +19,9 @@ import (
 
 // traffic is a constant load on one URL.
 type traffic struct {
+	url    string
+	host   string // asked for; "": that of the URL
+	client *http.Client
 	stop   chan struct{}
 	done   sync.WaitGroup
 	sent   atomic.Int64
@@ -23,39 +29,59 @@ type traffic struct {
 	failed []string
 }
 
-// running holds each script's traffic by its work folder.
+// running holds each script's traffic, a []*traffic, by its work folder.
 var running sync.Map
 
-// load keeps asking a URL from the script's host: "load start URL", and "load stop" fails the script if any request failed
-// or none was sent.
+// load keeps asking a URL from the script's host: "load start [-ca FILE] [-host NAME] URL", once or more, and "load stop" fails
+// the script if any request failed or one of the loads sent none. -ca says whom to trust, -host whom to ask for.
 func load(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.Getenv("WORK")
 	switch {
-	case len(args) == 2 && args[0] == "start" && !neg:
-		tr := &traffic{stop: make(chan struct{})}
-		ns, err := netns.GetFromName(ts.Getenv("NETNS"))
-		ts.Check(err)
-		running.Store(ts.Getenv("WORK"), tr)
-		ts.Defer(func() { tr.end(); ns.Close() })
+	case len(args) > 1 && args[0] == "start" && !neg:
+		tr := newTraffic(ts, args[1:])
+		before, _ := running.LoadOrStore(work, []*traffic(nil))
+		running.Store(work, append(before.([]*traffic), tr))
 		for range 4 {
-			tr.done.Go(func() { tr.ask(ns, args[1]) })
+			tr.done.Go(tr.ask)
 		}
 	case len(args) == 1 && args[0] == "stop":
-		v, ok := running.Load(ts.Getenv("WORK"))
+		all, ok := running.LoadAndDelete(work)
 		if !ok {
 			ts.Fatalf("no load was started")
 		}
-		tr := v.(*traffic)
-		tr.end()
-		ts.Logf("%d requests, %d failed", tr.sent.Load(), len(tr.failed))
-		if tr.sent.Load() == 0 {
-			ts.Fatalf("no request was sent")
-		}
-		if (len(tr.failed) > 0) != neg {
-			ts.Fatalf("%d of %d requests failed: %v", len(tr.failed), tr.sent.Load(), tr.failed[:min(5, len(tr.failed))])
+		for _, tr := range all.([]*traffic) {
+			tr.end()
+			ts.Logf("%s: %d requests, %d failed", tr.url, tr.sent.Load(), len(tr.failed))
+			if tr.sent.Load() == 0 {
+				ts.Fatalf("%s: no request was sent", tr.url)
+			}
+			if (len(tr.failed) > 0) != neg {
+				ts.Fatalf("%s: %d of %d requests failed: %v", tr.url, len(tr.failed), tr.sent.Load(), tr.failed[:min(5, len(tr.failed))])
+			}
 		}
 	default:
-		ts.Fatalf("usage: load start URL | load stop")
+		ts.Fatalf("usage: load start [-ca FILE] [-host NAME] URL | load stop")
 	}
+}
+
+func newTraffic(ts *testscript.TestScript, args []string) *traffic {
+	tr := &traffic{stop: make(chan struct{})}
+	flags := flag.NewFlagSet("load", flag.ContinueOnError)
+	authority := flags.String("ca", "", "")
+	flags.StringVar(&tr.host, "host", "", "")
+	ts.Check(flags.Parse(args))
+	tr.url = flags.Arg(0)
+	trust := &tls.Config{ServerName: tr.host}
+	if *authority != "" {
+		trust.RootCAs = x509.NewCertPool()
+		trust.RootCAs.AppendCertsFromPEM([]byte(ts.ReadFile(*authority)))
+	}
+	ns, err := netns.GetFromName(ts.Getenv("NETNS"))
+	ts.Check(err)
+	// Each request has a connection of its own, so that every one passes the packet rules anew.
+	tr.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: nstest.Dialer(ns), TLSClientConfig: trust}}
+	ts.Defer(func() { tr.end(); ns.Close() })
+	return tr
 }
 
 func (tr *traffic) end() {
@@ -69,23 +95,15 @@ func (tr *traffic) end() {
 	tr.done.Wait()
 }
 
-// ask sends one request after another, each on a connection of its own, so that every one passes the packet rules anew.
-func (tr *traffic) ask(ns netns.NsHandle, url string) {
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: nstest.Dialer(ns)}}
+// ask sends one request after another.
+func (tr *traffic) ask() {
 	for {
 		select {
 		case <-tr.stop:
 			return
 		default:
 		}
-		resp, err := client.Get(url)
-		if err == nil {
-			_, err = io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-			if err == nil && resp.StatusCode != http.StatusOK {
-				err = fmt.Errorf("status %s", resp.Status)
-			}
-		}
+		err := tr.once()
 		tr.sent.Add(1)
 		if err != nil {
 			tr.mu.Lock()
@@ -93,4 +111,21 @@ func (tr *traffic) ask(ns netns.NsHandle, url string) {
 			tr.mu.Unlock()
 		}
 	}
+}
+
+func (tr *traffic) once() error {
+	req, err := http.NewRequest(http.MethodGet, tr.url, nil)
+	if err != nil {
+		return err
+	}
+	req.Host = tr.host
+	resp, err := tr.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err = io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %s", resp.Status)
+	}
+	return err
 }

@@ -151,7 +151,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "KUBECONFIG", "HOME", "WORK"} {
+	for _, name := range []string{"PATH", "KUBECONFIG", "HOME", "WORK", "REPO", "DATA"} {
 		env = append(env, name+"="+ts.Getenv(name))
 	}
 	return env
