@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"proa/daemon"
 )
@@ -69,9 +71,9 @@ func server() *cobra.Command {
 func runUntilSignal(ctx context.Context, cfg *daemon.Config, run func(context.Context, *daemon.Config, func()) error) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	keepFiles()
 	report := os.Stderr
 	if os.Getenv("PROA_DETACHED") != "" {
-		syscall.CloseOnExec(readyFD) // containerd must not hold it open
 		report = os.NewFile(readyFD, "report")
 		os.Unsetenv("PROA_DETACHED")
 	}
@@ -86,12 +88,19 @@ func runUntilSignal(ctx context.Context, cfg *daemon.Config, run func(context.Co
 	})
 }
 
+// keepFiles keeps what the program was started with, such as a lock or a pipe of its caller, from the processes that it starts:
+// containerd and containers outlive it, and would hold them as long. Before Linux 5.11 the kernel cannot be told so.
+func keepFiles() {
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+}
+
 // startDetached starts the same command once more, in a session of its own, and returns when it reports readiness.
 func startDetached(cfg daemon.Config) error {
 	if pid := daemon.Running(cfg.RunDir); pid != 0 {
 		fmt.Printf("the cluster in %s runs already, as process %d\n", cfg.DataDir, pid)
 		return nil
 	}
+	keepFiles()
 	logFile, err := openLog(cfg.DataDir)
 	if err != nil {
 		return err
