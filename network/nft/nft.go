@@ -44,7 +44,9 @@ type Kernel struct {
 	table     *nftables.Table
 	services  *nftables.Set // address . protocol . port : verdict
 	nodePorts *nftables.Set // protocol . port : verdict
-	closed    *nftables.Set // address . protocol . port
+	unserved  *nftables.Set // address . protocol . port : verdict
+	// silentPorts are the node ports that are not answered: protocol . port
+	silentPorts *nftables.Set
 	// The two maps once more, for clients inside the cluster.
 	servicesInside, nodePortsInside *nftables.Set
 	loops                           *nftables.Set    // source . destination
@@ -142,7 +144,7 @@ func (k *Kernel) change(before, after *ruleset.Ruleset) error {
 	if err := k.changeGuards(before.Guards, after.Guards); err != nil {
 		return err
 	}
-	if err := k.changeSet(k.closed, closedKeys(before.Closed), closedKeys(after.Closed)); err != nil {
+	if err := k.changeUnserved(before, after); err != nil {
 		return err
 	}
 	if err := k.changeSet(k.loops, loopKeys(before.Loops), loopKeys(after.Loops)); err != nil {
@@ -221,16 +223,6 @@ func (k *Kernel) elements(set *nftables.Set, remove, add []nftables.SetElement) 
 		}
 	}
 	return nil
-}
-
-func closedKeys(closed []ruleset.Frontend) map[string]bool {
-	keys := map[string]bool{}
-	for _, f := range closed {
-		if f.Addr.IsValid() { // at a closed node port nobody listens: the kernel refuses by itself
-			keys[string(serviceKey(f))] = true
-		}
-	}
-	return keys
 }
 
 func loopKeys(loops []netip.Addr) map[string]bool {

@@ -224,16 +224,42 @@ func TestLocalTraffic(t *testing.T) {
 		Frontends: map[ruleset.Frontend]string{front("", 30080): "shop/web:80@here"},
 		Inside:    map[ruleset.Frontend]string{front("", 30080): "shop/web:80", front("", 30081): "shop/far:80", front("192.0.2.1", 80): "shop/far:80"},
 		Backends:  map[string][]netip.AddrPort{"shop/web:80@here": {here}, "shop/web:80": {there}, "shop/far:80": {there}},
-		Closed:    []ruleset.Frontend{front("", 30081), front("192.0.2.1", 80)},
+		Elsewhere: []ruleset.Frontend{front("", 30081), front("192.0.2.1", 80), front("10.96.0.7", 80), front(nodeIP, 8443)},
 	})
 	c.expect("from outside", c.ask(c.outside, nodeIP+":30080"), "here saw 10.99.0.2")
 	c.expect("from a pod", c.ask(c.pods["client"], nodeIP+":30080"), "there saw "+c.addrs["client"].String())
 	c.expect("from the node", c.ask(c.host, nodeIP+":30080"), "there saw "+nodeIP)
-	c.expect("none here, from outside", c.ask(c.outside, nodeIP+":30081"), "refused")
+	for _, addr := range []string{nodeIP + ":30081", nodeIP + ":8443"} {
+		c.expect("none here, from outside: "+addr, c.silent(c.outside, addr), "silence")
+	}
+	c.expect("a cluster IP, none here, from a pod", c.silent(c.pods["client"], "10.96.0.7:80"), "silence")
+	c.expect("a cluster IP, none here, from the node", c.silent(c.host, "10.96.0.7:80"), "silence")
+	c.expect("another port, from outside", c.silent(c.outside, nodeIP+":30082"), "refused")
 	c.expect("none here, from a pod", c.ask(c.pods["client"], nodeIP+":30081"), "there saw "+c.addrs["client"].String())
 	c.expect("a balancer's address, from a pod", c.ask(c.pods["client"], "192.0.2.1:80"), "there saw "+c.addrs["client"].String())
 	c.apply(&ruleset.Ruleset{})
 	c.expect("removed, from a pod", c.ask(c.pods["client"], nodeIP+":30080"), "refused")
+	c.expect("no longer elsewhere, from outside", c.ask(c.outside, nodeIP+":30081"), "refused")
+}
+
+// silent says how an attempt to connect ends: "silence" if nothing was answered for a second, "<nil>" if it connected.
+func (c *cluster) silent(from netns.NsHandle, addr string) string {
+	c.t.Helper()
+	var err error
+	nstest.Do(c.t, from, func() {
+		var conn net.Conn
+		if conn, err = net.DialTimeout("tcp4", addr, time.Second); err == nil {
+			conn.Close()
+		}
+	})
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "silence"
+	}
+	return fmt.Sprint(err)
 }
 
 // TestGuards: a frontend that is for some networks only drops the packets of others, whether they come from elsewhere or from here.
@@ -261,27 +287,12 @@ func TestGuards(t *testing.T) {
 		}
 		c.apply(r)
 		for from, expected := range map[netns.NsHandle]bool{c.outside: step.outside, c.host: step.node} {
-			if got := c.reaches(from, nodeIP+":8443"); got != expected {
-				t.Errorf("only from %v: reached %v, expected %v", step.ranges, got, expected)
+			if got := c.silent(from, nodeIP+":8443"); (got == "<nil>") != expected || !expected && got != "silence" {
+				t.Errorf("only from %v: %s, expected an answer: %v", step.ranges, got, expected)
 			}
-			if !c.reaches(from, nodeIP+":8444") {
-				t.Errorf("only from %v: the other port is not reached", step.ranges)
-			}
+			c.expect("the other port", c.silent(from, nodeIP+":8444"), "<nil>")
 		}
 	}
-}
-
-// reaches says whether a connection is answered. What is dropped is not: that the kernel says so takes a second of silence.
-func (c *cluster) reaches(from netns.NsHandle, addr string) bool {
-	c.t.Helper()
-	var err error
-	nstest.Do(c.t, from, func() {
-		var conn net.Conn
-		if conn, err = net.DialTimeout("tcp4", addr, time.Second); err == nil {
-			conn.Close()
-		}
-	})
-	return err == nil
 }
 
 func TestChangesAndRestart(t *testing.T) {

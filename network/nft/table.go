@@ -39,16 +39,17 @@ func (k *Kernel) rebuild(r *ruleset.Ruleset) error {
 	}
 	k.services, k.nodePorts = verdicts("services", serviceKeyType), verdicts("node-ports", nodePortKeyType)
 	k.servicesInside, k.nodePortsInside = verdicts("services-inside", serviceKeyType), verdicts("node-ports-inside", nodePortKeyType)
-	k.closed = &nftables.Set{Table: k.table, Name: "closed", Concatenation: true, KeyType: serviceKeyType}
+	k.unserved = verdicts("unserved", serviceKeyType)
+	k.silentPorts = &nftables.Set{Table: k.table, Name: "silent-ports", Concatenation: true, KeyType: nodePortKeyType}
 	k.loops = &nftables.Set{Table: k.table, Name: "loops", Concatenation: true, KeyType: loopKeyType}
-	for _, set := range []*nftables.Set{k.services, k.nodePorts, k.servicesInside, k.nodePortsInside, k.closed, k.loops} {
+	for _, set := range []*nftables.Set{k.services, k.nodePorts, k.servicesInside, k.nodePortsInside, k.unserved, k.silentPorts, k.loops} {
 		if err := k.conn.AddSet(set, nil); err != nil {
 			return err
 		}
 	}
 	k.translateChains(r, k.translation("translate-inside", k.servicesInside, k.nodePortsInside), k.translation("translate", k.services, k.nodePorts))
 	k.masqueradeChain(r)
-	k.refuseChains()
+	k.unservedChains()
 	return nil
 }
 
@@ -90,15 +91,6 @@ func (k *Kernel) masqueradeChain(r *ruleset.Ruleset) {
 	k.rule(chain, addressIn(12, r.Pods, expr.CmpOpEq), addressIn(16, r.Pods, expr.CmpOpNeq), k.leavesNode(), masquerade)
 	if r.Behind.IsValid() {
 		k.rule(chain, addressIn(12, r.Behind, expr.CmpOpEq), addressIn(16, r.Behind, expr.CmpOpNeq), addressIn(16, r.Pods, expr.CmpOpNeq), k.leavesNode(), masquerade)
-	}
-}
-
-// refuseChains answers connections to frontends without a backend at once.
-func (k *Kernel) refuseChains() {
-	for name, hook := range map[string]*nftables.ChainHook{"refuse-forward": nftables.ChainHookForward, "refuse-output": nftables.ChainHookOutput} {
-		chain := k.conn.AddChain(&nftables.Chain{Table: k.table, Name: name, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter})
-		const portUnreachable = 3
-		k.rule(chain, serviceLookup(), inSet(k.closed, field1), []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: portUnreachable}})
 	}
 }
 

@@ -56,6 +56,7 @@ func Rules(in Input) *ruleset.Ruleset {
 		b.hostPorts(pod)
 	}
 	slices.SortFunc(b.rules.Closed, ruleset.Frontend.Compare)
+	slices.SortFunc(b.rules.Elsewhere, ruleset.Frontend.Compare)
 	slices.SortFunc(b.rules.Checks, func(x, y ruleset.Check) int { return cmp.Compare(x.Port, y.Port) })
 	for addr := range b.loops {
 		b.rules.Loops = append(b.rules.Loops, addr)
@@ -248,7 +249,12 @@ func (b *builder) frontend(f ruleset.Frontend, to backendSet) {
 		name += "@" + b.in.Node
 	}
 	backends := b.choose(to.all, to.onlyLocal)
-	if len(backends) == 0 {
+	switch {
+	case len(backends) > 0:
+	case to.onlyLocal && len(b.choose(to.all, false)) > 0:
+		b.rules.Elsewhere = append(b.rules.Elsewhere, f)
+		return
+	default:
 		b.rules.Closed = append(b.rules.Closed, f)
 		return
 	}

@@ -74,6 +74,9 @@ type Ruleset struct {
 	Sticky map[string]time.Duration
 	// Closed frontends have no backend; new connections are refused at once instead of left hanging.
 	Closed []Frontend
+	// Elsewhere are frontends for this node's own pods alone, of which there are none while other nodes have some. Nothing is
+	// answered: whoever sent the client here will soon send it elsewhere, or it tries again.
+	Elsewhere []Frontend
 	// Guards are frontends that not everybody may use, with the networks, sorted, that clients may be in. Packets of others
 	// are dropped.
 	Guards map[Frontend][]netip.Prefix
@@ -115,6 +118,9 @@ func (r *Ruleset) String() string {
 	}
 	for _, f := range r.Closed {
 		fmt.Fprintf(&b, "%s closed\n", f)
+	}
+	for _, f := range r.Elsewhere {
+		fmt.Fprintf(&b, "%s elsewhere\n", f)
 	}
 	for _, f := range slices.SortedFunc(maps.Keys(r.Guards), Frontend.Compare) {
 		fmt.Fprintf(&b, "%s only from %v\n", f, r.Guards[f])
