@@ -33,6 +33,19 @@ const mostNodes = 100
 // agentRestart is the pause before an agent that ended is started again.
 const agentRestart = time.Second
 
+// agentTries is how often an agent may end before nobody waits for its node any longer.
+const agentTries = 3
+
+// agentEnds is why nobody waits for a node: its agent ends again and again, the last time with err.
+type agentEnds struct {
+	err error
+	log string
+}
+
+func (e *agentEnds) Error() string {
+	return fmt.Sprintf("its agent ends again and again: %v; its log is %s", e.err, e.log)
+}
+
 func (n localNode) name() string    { return fmt.Sprintf("%s-%d", n.of.NodeName, n.number) }
 func (n localNode) dataDir() string { return filepath.Join(n.of.nodesDir(), strconv.Itoa(n.number)) }
 func (n localNode) log() string     { return filepath.Join(n.dataDir(), "log", "proa.log") }
@@ -84,7 +97,8 @@ func existingNodes(cfg *Config) ([]localNode, error) {
 	return nodes, nil
 }
 
-// startLocalNodes starts the further nodes, and returns when the API says that all are Ready.
+// startLocalNodes starts the further nodes, and returns when the API says that all are Ready but those that do not start: the
+// user is told of them, and they are tried on.
 func startLocalNodes(ctx context.Context, cfg *Config, api client.Client, authority []byte, parts *group) error {
 	var nodes []localNode
 	for number := 2; number <= cfg.Nodes; number++ {
@@ -102,27 +116,40 @@ func startLocalNodes(ctx context.Context, cfg *Config, api client.Client, author
 		return err
 	}
 	begin := time.Now()
-	for _, n := range nodes {
+	waits := make([]context.Context, len(nodes))
+	for i, n := range nodes {
 		if err := n.space().Ensure(); err != nil {
 			return err
 		}
-		parts.add("node "+n.name(), func(ctx context.Context) error { return n.run(ctx, token.String()) })
+		wait, giveUp := context.WithCancelCause(ctx)
+		defer giveUp(nil)
+		waits[i] = wait
+		parts.add("node "+n.name(), func(ctx context.Context) error { return n.run(ctx, token.String(), giveUp) })
 	}
-	for _, n := range nodes {
-		if err := waitNode(ctx, n.name(), api, parts); err != nil {
+	for i, n := range nodes {
+		err := waitNode(waits[i], n.name(), api, parts)
+		var ends *agentEnds
+		switch {
+		case errors.As(err, &ends):
+			cfg.Progress("node "+n.name()+" is not Ready: "+ends.Error(), time.Since(begin))
+		case err != nil:
 			return err
+		default:
+			cfg.Progress("node "+n.name()+" Ready", time.Since(begin))
 		}
-		cfg.Progress("node "+n.name()+" Ready", time.Since(begin))
 	}
 	return nil
 }
 
-// run keeps the node's agent running until ctx ends.
-func (n localNode) run(ctx context.Context, token string) error {
-	for {
+// run keeps the node's agent running until ctx ends. When it has ended a few times, those who wait for the node give up.
+func (n localNode) run(ctx context.Context, token string, giveUp func(error)) error {
+	for ended := 1; ; ended++ {
 		err := n.space().Inside(func() error { return n.agent(ctx, token) })
 		if ctx.Err() != nil {
 			return nil
+		}
+		if ended == agentTries {
+			giveUp(&agentEnds{err, n.log()})
 		}
 		n.of.Log.Error("the agent of a node ended and is started again", "node", n.name(), "err", err, "log", n.log())
 		select {
