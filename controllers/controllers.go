@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"proa/controllers/apiservice"
+	"proa/controllers/bootstraptoken"
 	"proa/controllers/certificate"
 	"proa/controllers/cronjob"
 	"proa/controllers/daemonset"
@@ -66,6 +67,8 @@ func All(config Config) []reconcile.Controller {
 		certificate.NewApprover(certificate.Ask),
 		certificate.NewSigner(config.Sign),
 		certificate.NewCleaner(),
+		bootstraptoken.NewCleaner(),
+		bootstraptoken.NewSigner(),
 
 		apiservice.New(config.Check),
 

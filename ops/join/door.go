@@ -37,11 +37,12 @@ type DoorConfig struct {
 	Log    *slog.Logger     // optional
 }
 
-// The groups by which the door knows who asks; upstream's.
+// By these the door knows who asks. A bootstrap token of upstream's kind does not open it: it may only ask for what roles
+// give it.
 const (
-	groupJoiners = "system:bootstrappers"
-	groupNodes   = "system:nodes"
-	userOfNode   = "system:node:"
+	userJoiner = "system:bootstrap:proa"
+	groupNodes = "system:nodes"
+	userOfNode = "system:node:"
 )
 
 // Door lets nodes in. It is an http.Handler of PathAuthority and PathJoin, and stands before the API's own filters:
@@ -122,7 +123,7 @@ func (d *Door) admit(r *http.Request) (*Answer, error) {
 		return nil, refusal{http.StatusBadRequest, "the request is not one: " + err.Error()}
 	}
 	switch {
-	case slices.Contains(groups, groupJoiners):
+	case user == userJoiner:
 	case slices.Contains(groups, groupNodes) && user == userOfNode+q.Node:
 	default:
 		return nil, refusal{http.StatusForbidden, fmt.Sprintf("user %q may not be node %q", user, q.Node)}
