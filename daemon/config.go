@@ -33,6 +33,8 @@ type Config struct {
 	// with keys of the cluster's own.
 	EncryptionConfig string
 
+	Identity Identity // who is asked who somebody is, beyond the cluster itself
+
 	NodeName string
 	NodeIP   netip.Addr // the node's address; unset: one of Proa's own on link proa0
 	APIPort  uint16
@@ -122,6 +124,9 @@ func (c *Config) check() error {
 	}
 	if c.NodeIP.IsValid() && (!c.NodeIP.Is4() || c.NodeIP.IsLoopback() || c.NodeIP.IsUnspecified()) {
 		wrong = append(wrong, fmt.Errorf("the node's address %s is not one that pods can reach: give an IPv4 address of this machine other than loopback", c.NodeIP))
+	}
+	if c.Identity.AuthenticationConfig != "" && c.Identity.OIDC != nil {
+		wrong = append(wrong, errors.New("authentication-config file and oidc-* flags are mutually exclusive"))
 	}
 	switch {
 	case c.Nodes < 0 || c.Nodes > mostNodes:

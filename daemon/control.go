@@ -18,6 +18,8 @@ import (
 	"proa/apiserver"
 	"proa/apiserver/aggregate"
 	"proa/apiserver/auth"
+	"proa/apiserver/auth/oidc"
+	"proa/apiserver/auth/webhook"
 	"proa/apiserver/discovery"
 	"proa/apiserver/encode"
 	"proa/apiserver/seal"
@@ -46,6 +48,10 @@ type control struct {
 	health *health
 
 	aggregator *aggregate.Aggregator
+
+	// What follows files of the configuration of who may do what; nil if there are none.
+	issuers *oidc.Authenticator
+	order   *webhook.Order
 }
 
 // openControl opens keys and store and puts the API server together. Nothing is served yet.
@@ -102,15 +108,16 @@ func (c *control) openAPI() error {
 	if err != nil {
 		return err
 	}
-	joins := auth.NewStaticTokens(map[string]auth.User{secret: auth.Joiner()})
+	authenticator, others, err := c.authenticators(auth.NewStaticTokens(map[string]auth.User{secret: auth.Joiner()}))
+	if err != nil {
+		return err
+	}
 	streams, err := stream.New(stream.Config{Source: c.store, Authorizer: c.access, NodeTLS: c.keys.ClientTLS(c.keys.NodeClient()), LoopbackNodes: true})
 	if err != nil {
 		return err
 	}
-	proxies := auth.NewRequestHeaders(c.keys.FrontProxyPool(), []string{pki.FrontProxyUser}, time.Now)
-	authenticator := auth.First(proxies, auth.NewCertificates(c.keys.CAPool(), time.Now), c.tokens, joins)
 	scheme := kinds.NewScheme()
-	reviews := &auth.Reviews{Access: c.access, Tokens: c.tokens, Others: []auth.Authenticator{joins}}
+	reviews := &auth.Reviews{Access: c.access, Tokens: c.tokens, Others: others}
 	steps, err := c.admission()
 	if err != nil {
 		return err

@@ -115,6 +115,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		return nil, errors.Join(err, c.close())
 	}
 	parts.add("keys", c.keys.Run)
+	c.followIdentity(parts)
 	parts.add("api", c.serve)
 	if err := c.bootstrap(ctx); err != nil {
 		return nil, errors.Join(err, parts.stop(), c.close())

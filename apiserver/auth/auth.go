@@ -28,7 +28,7 @@ const (
 	NodeUserPrefix      = "system:node:"
 	AccountUserPrefix   = "system:serviceaccount:"
 	AccountGroupPrefix  = "system:serviceaccounts:"
-	extraCredentialID   = "authentication.kubernetes.io/credential-id"
+	CredentialID        = "authentication.kubernetes.io/credential-id"
 	extraPodName        = "authentication.kubernetes.io/pod-name"
 	extraPodUID         = "authentication.kubernetes.io/pod-uid"
 	extraNodeName       = "authentication.kubernetes.io/node-name"
@@ -97,7 +97,7 @@ type Authenticator interface {
 }
 
 // Authorizer says whether a request is allowed. It is called once or more for each request, from many goroutines,
-// and must be quick: it does no input or output.
+// and must be quick: it does no input or output, unless the cluster's configuration says to ask somebody outside.
 type Authorizer interface {
 	// Authorize returns the decision and, for people, its reason. allowed false with an error means that the
 	// decision could not be made in full; the request is then refused just the same.

@@ -8,13 +8,21 @@ import (
 
 // First asks authenticators in order; the first that knows the credential decides. When none does, a request without
 // any credential is anonymous, and one with bad credentials is refused with what each found wrong.
-func First(authenticators ...Authenticator) Authenticator { return first(authenticators) }
+func First(authenticators ...Authenticator) Authenticator { return FirstWith(nil, authenticators...) }
 
-type first []Authenticator
+// FirstWith is First, where anonymous says which requests without a credential are let in; nil means all.
+func FirstWith(anonymous func(*http.Request) bool, authenticators ...Authenticator) Authenticator {
+	return &first{anonymous, authenticators}
+}
 
-func (f first) Authenticate(r *http.Request) (User, bool, error) {
+type first struct {
+	anonymous func(*http.Request) bool
+	list      []Authenticator
+}
+
+func (f *first) Authenticate(r *http.Request) (User, bool, error) {
 	var wrong []error
-	for _, a := range f {
+	for _, a := range f.list {
 		u, ok, err := a.Authenticate(r)
 		if ok {
 			return authenticated(u), true, nil
@@ -28,6 +36,9 @@ func (f first) Authenticate(r *http.Request) (User, bool, error) {
 	}
 	if r.Header.Get("Authorization") != "" {
 		return User{}, false, errors.New("invalid bearer token")
+	}
+	if f.anonymous != nil && !f.anonymous(r) {
+		return User{}, false, errors.New("the request shows no credential")
 	}
 	return User{Name: Anonymous, Groups: []string{GroupAnonymous}}, true, nil
 }

@@ -66,7 +66,7 @@ func (c *Certificates) verify(leaf *x509.Certificate, others []*x509.Certificate
 	sum := sha256.Sum256(leaf.Raw)
 	known := &certificateUser{notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, user: User{
 		Name: leaf.Subject.CommonName, Groups: append(leaf.Subject.Organization[:len(leaf.Subject.Organization):len(leaf.Subject.Organization)], GroupAuthenticated),
-		Extra: map[string][]string{extraCredentialID: {"X509SHA256=" + hex.EncodeToString(sum[:])}},
+		Extra: map[string][]string{CredentialID: {"X509SHA256=" + hex.EncodeToString(sum[:])}},
 	}}
 	for _, cert := range chains[0] {
 		if cert.NotAfter.Before(known.notAfter) {

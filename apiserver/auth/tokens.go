@@ -218,6 +218,9 @@ func (t *Tokens) audiencesOf(c *claims) []string {
 	return c.Audience
 }
 
+// BearerToken takes the token out of the Authorization header.
+func BearerToken(r *http.Request) (string, bool) { return bearer(r) }
+
 // bearer takes the token out of the Authorization header.
 func bearer(r *http.Request) (string, bool) {
 	scheme, token, ok := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")

@@ -27,7 +27,7 @@ func (t *Tokens) live(c *claims, token string) (User, error) {
 	u := AccountUser(k.Namespace, k.Account.Name, k.Account.UID)
 	u.Extra = map[string][]string{}
 	if c.ID != "" {
-		u.Extra[extraCredentialID] = []string{"JTI=" + c.ID}
+		u.Extra[CredentialID] = []string{"JTI=" + c.ID}
 	}
 	if k.Secret != nil {
 		if err := boundLive[*corev1.Secret](snap, "secrets", "secret", k.Namespace, *k.Secret, gone); err != nil {

@@ -14,6 +14,7 @@ import (
 // options are the flags that several verbs share.
 type options struct {
 	config   daemon.Config
+	oidc     daemon.OIDC
 	nodeIP   string
 	pods     string
 	nodePods string
@@ -36,6 +37,7 @@ func (o *options) serve(cmd *cobra.Command) {
 	f.DurationVar(&o.config.NodeGrace, "node-monitor-grace-period", 0, "how long a node may be silent until it counts as lost (default 50s)")
 	f.DurationVar(&o.config.DownWindow, "horizontal-pod-autoscaler-downscale-stabilization", 0, "how long autoscalers wait before they scale down, unless they say it themselves (default 5m)")
 	f.StringVar(&o.config.EncryptionConfig, "encryption-provider-config", "", "file that says how secrets and other kinds are encrypted on the disk (default: secrets, with keys in DATA-DIR/pki/encryption.yaml)")
+	o.identity(cmd)
 	f.StringVar(&o.nodeIP, "node-ip", "", "address of this node (default one of Proa's own, which no other machine reaches)")
 	f.Uint16Var(&o.config.APIPort, "api-port", 6443, "port of the API")
 	f.Uint16Var(&o.config.NodePort, "node-port", 10250, "port of the node's own API")
@@ -59,6 +61,9 @@ func (o *options) complete() error {
 	level := slog.LevelInfo
 	if o.verbose {
 		level = slog.LevelDebug
+	}
+	if err := o.completeIdentity(); err != nil {
+		return err
 	}
 	o.config.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	o.config.Version, o.config.Commit, o.config.BuildDate = version, commit, buildDate
