@@ -10,6 +10,7 @@ import (
 	"proa/kinds/certificates"
 	"proa/kinds/coordination"
 	"proa/kinds/core"
+	"proa/kinds/devices"
 	"proa/kinds/discovery"
 	"proa/kinds/legacy"
 	"proa/kinds/metrics"
@@ -81,6 +82,11 @@ func Builtin() *Table {
 		rbac.ClusterRole(),
 		rbac.RoleBinding(),
 		rbac.Role(),
+
+		devices.DeviceClass(),
+		devices.ResourceClaim(),
+		devices.ResourceClaimTemplate(),
+		devices.ResourceSlice(),
 
 		scheduling.PriorityClass(),
 

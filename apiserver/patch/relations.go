@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -55,6 +56,8 @@ const itself = "."
 // relations names the keys of lists, sorted, where they are not the patchMergeKey, with the default as JSON where it is not the
 // zero value. Without keys the field is owned as a whole.
 var relations = map[fieldName][]string{
+	fieldOf[resourcev1.ResourceClaimStatus]("Devices"):                    {"device", "driver", "pool", "shareID"},
+	fieldOf[resourcev1.AllocatedDeviceStatus]("Conditions"):               {"type"},
 	fieldOf[certificatesv1.CertificateSigningRequestStatus]("Conditions"): {"type"},
 
 	fieldOf[batchv1.JobStatus]("Conditions"):                 nil,
