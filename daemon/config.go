@@ -16,6 +16,7 @@ import (
 
 	"proa/node/evict"
 	"proa/node/imagegc"
+	"proa/node/shutdown"
 )
 
 // DefaultDataDir is where a cluster is kept unless told otherwise.
@@ -55,6 +56,9 @@ type Config struct {
 
 	Eviction evict.Settings // when pods of a node that runs short are evicted
 	Images   imagegc.Policy // when unused images of a node are removed
+
+	ManifestDir string            // pods that are the node's own, a file each; empty: none
+	Shutdown    shutdown.Settings // how pods of a node end when its machine shuts down
 
 	Version, Commit, BuildDate string // of the program, for /version
 

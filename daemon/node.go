@@ -93,8 +93,8 @@ func startNode(ctx context.Context, cfg *Config, plane *dataPlane, runtime *cont
 		Name: cfg.NodeName, Client: api, RuntimeEndpoint: runtime.endpoint, DataDir: cfg.DataDir, LogDir: logRoot(cfg),
 		CgroupRoot: cgroupRoot(cfg), IPs: []string{cfg.nodeIP().String()}, Port: int32(cfg.NodePort),
 		Version: discovery.VersionInfo("", "").GitVersion, ClusterDNS: []string{cfg.dnsServiceIP().String()}, ClusterDomain: cfg.Domain,
-		ResolvConf: "/etc/resolv.conf", Labels: cfg.Labels, Eviction: cfg.Eviction, Images: cfg.Images, Log: cfg.Log,
-		Borrow: runtime.borrow,
+		ResolvConf: "/etc/resolv.conf", Labels: cfg.Labels, Eviction: cfg.Eviction, Images: cfg.Images, ManifestDir: cfg.ManifestDir, Shutdown: cfg.Shutdown,
+		Borrow: runtime.borrow, Log: cfg.Log,
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ import (
 	"proa/node/pod"
 	"proa/node/probe"
 	"proa/node/run"
+	"proa/node/shutdown"
+	"proa/node/static"
 	"proa/node/status"
 	"proa/node/usage"
 	"proa/node/volume"
@@ -48,6 +50,8 @@ type Config struct {
 	MaxPods         int64             // optional: 110
 	Eviction        evict.Settings    // optional: upstream's
 	Images          imagegc.Policy    // when unused ones are removed; the zero value never removes any
+	ManifestDir     string            // optional: holds the node's own pods
+	Shutdown        shutdown.Settings // optional: how pods end when the machine shuts down
 	// Borrow takes an image from another node of this machine; see run.Config. Optional.
 	Borrow func(ctx context.Context, image string) (bool, error)
 	Log    *slog.Logger
@@ -65,6 +69,8 @@ type Agent struct {
 	status  *status.Reporter
 	evict   *evict.Manager
 	images  *imagegc.Collector
+	static  *static.Source    // nil: no folder of manifests
+	halt    *shutdown.Manager // nil: pods end as the machine has them end
 }
 
 // New makes an agent; Run starts it.
@@ -99,19 +105,48 @@ func New(config Config) (*Agent, error) {
 	a.runner = run.New(run.Config{
 		NodeName: config.Name, Client: config.Client, Runtime: a.runtime, Settings: settings, Cgroups: a.cgroups,
 		Volumes: a.volumes, Probes: a.probes, Events: a.events, Borrow: config.Borrow, Log: config.Log,
-		Admit: func(p *v1.Pod) *pod.Refused { return a.evict.Admit(p) },
+		Admit: a.admit,
 	})
-	a.watchOver(policy, settings)
+	if err := a.watchOver(policy, settings); err != nil {
+		return nil, err
+	}
+	if config.ManifestDir != "" {
+		a.static = static.New(static.Config{Dir: config.ManifestDir, NodeName: config.Name, Client: config.Client, Runner: a.runner, Log: config.Log})
+	}
 	a.status = status.New(status.Config{
 		NodeName: config.Name, Client: config.Client, Runtime: a.runtime, IPs: config.IPs, Port: config.Port, Version: config.Version,
 		RootDir: config.DataDir, Labels: config.Labels, Taints: config.Taints, Reserved: config.Reserved, MaxPods: config.MaxPods, Log: config.Log,
-		Headroom: headroom, Pressure: a.evict.Conditions,
+		Headroom: headroom, Pressure: a.evict.Conditions, NotReady: a.notReady,
 	})
 	return a, nil
 }
 
-// watchOver makes the parts that keep the node from running short.
-func (a *Agent) watchOver(policy evict.Policy, settings *cri.Settings) {
+// admit says whether the node as a whole keeps a pod from starting.
+func (a *Agent) admit(p *v1.Pod) *pod.Refused {
+	if a.halt != nil {
+		if refused := a.halt.Admit(p); refused != nil {
+			return refused
+		}
+	}
+	return a.evict.Admit(p)
+}
+
+func (a *Agent) notReady() string {
+	if a.halt == nil {
+		return ""
+	}
+	return a.halt.NotReady()
+}
+
+// watchOver makes the parts that end pods for the node's sake.
+func (a *Agent) watchOver(policy evict.Policy, settings *cri.Settings) error {
+	periods, err := a.config.Shutdown.Periods()
+	if err != nil {
+		return err
+	}
+	if len(periods) > 0 {
+		a.halt = shutdown.New(shutdown.Config{Periods: periods, Bus: shutdown.Logind, Pods: a.runner, Changed: a.Poke, Log: a.config.Log})
+	}
 	meter := usage.New(usage.Config{DataDir: a.config.DataDir, PodDir: settings.PodDir, LogDir: settings.LogDir, Runtime: a.runtime})
 	a.images = imagegc.New(imagegc.Config{
 		Policy: a.config.Images, Runtime: a.runtime, Named: a.runner.ImagesNamed, Event: a.events.NodeEvent, Log: a.config.Log,
@@ -127,6 +162,7 @@ func (a *Agent) watchOver(policy evict.Policy, settings *cri.Settings) {
 			return a.images.RemoveUnused(ctx)
 		},
 	})
+	return nil
 }
 
 // complete fills in the defaults and says what is missing.
@@ -173,10 +209,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.cgroups.Prepare(); err != nil {
 		return err
 	}
-	parts := []struct {
+	type part struct {
 		name string
 		run  func(context.Context) error
-	}{
+	}
+	parts := []part{
 		{"events", a.events.Run},
 		{"status", a.status.Run},
 		{"volumes", a.volumes.Run},
@@ -184,6 +221,13 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"pods", a.runner.Run},
 		{"eviction", a.evict.Run},
 		{"images", a.images.Run},
+	}
+	if a.static != nil {
+		a.static.Load() // so that what runs is known to be wanted
+		parts = append(parts, part{"static pods", a.static.Run})
+	}
+	if a.halt != nil {
+		parts = append(parts, part{"shutdown", a.halt.Run})
 	}
 	errs := make([]error, len(parts))
 	var wg sync.WaitGroup

@@ -17,5 +17,9 @@ func (o *options) node(cmd *cobra.Command) {
 	f.Int64Var(&c.Eviction.MaxPodGrace, "eviction-max-pod-grace-period", 0, "seconds that a pod has at most to end when a soft threshold is met")
 	f.IntVar(&c.Images.High, "image-gc-high-threshold", 85, "percent of the disk in use from which unused images are removed; 0 is never")
 	f.IntVar(&c.Images.Low, "image-gc-low-threshold", 80, "percent down to which they are")
+	f.DurationVar(&c.Shutdown.Grace, "shutdown-grace-period", 0, "how long pods get to end, in order, when the machine shuts down (default: pods are not stopped in order)")
+	f.DurationVar(&c.Shutdown.GraceCritical, "shutdown-grace-period-critical-pods", 0, "the part of it that is kept for critical pods")
+	f.StringVar(&c.Shutdown.ByPriority, "shutdown-grace-period-by-pod-priority", "", "instead of both, seconds by priority: 0=60,10000=30")
+	f.StringVar(&c.ManifestDir, "pod-manifest-dir", "", "folder of pods that are this node's own: they run whether there is an API or not")
 	f.DurationVar(&c.Images.MinAge, "minimum-image-ttl-duration", daemon.DefaultImageMinAge, "how long an image stays even if nothing uses it")
 }

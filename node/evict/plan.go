@@ -109,7 +109,7 @@ func (d *Decider) Choose(t Threshold, levels Levels, all []Usage, imagesApart bo
 
 // Critical says whether the node, or the cluster, cannot do without a pod.
 func Critical(p *v1.Pod) bool {
-	return pod.IsStatic(p) || pod.IsMirror(p) || priority(p) >= systemCritical
+	return pod.IsStatic(p) || priority(p) >= systemCritical
 }
 
 // systemCritical is the least priority of the classes that the system keeps for itself.

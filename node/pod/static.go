@@ -2,22 +2,37 @@ package pod
 
 import (
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // The annotations by which static pods, and what shows them in the API, are known.
 const (
-	AnnotationSource = "kubernetes.io/config.source" // "file", or "api"
-	AnnotationHash   = v1.MirrorPodAnnotationKey     // set on the mirror: of the static pod that it shows
+	AnnotationSource = "kubernetes.io/config.source" // "file"
+	AnnotationHash   = "kubernetes.io/config.hash"   // the static pod's uid
+	AnnotationSeen   = "kubernetes.io/config.seen"   // when the node read it first
+	annotationMirror = v1.MirrorPodAnnotationKey     // on what shows it in the API: its uid
 )
 
-// IsStatic says whether a pod is the node's own: it is not from the API.
+// IsStatic says whether a pod is the node's own. Annotations can be written by anyone; what comes from the API has a version.
 func IsStatic(p *v1.Pod) bool {
-	source := p.Annotations[AnnotationSource]
-	return source != "" && source != "api"
+	return p.ResourceVersion == "" && p.Annotations[AnnotationSource] == "file"
 }
 
-// IsMirror says whether a pod of the API only shows one of the node's own.
+// MirrorOf returns the uid of the static pod that a pod of the API shows, "" when it is a pod like others.
+func MirrorOf(p *v1.Pod) types.UID { return types.UID(p.Annotations[annotationMirror]) }
+
+// IsMirror says whether a pod of the API only shows one of a node's own.
 func IsMirror(p *v1.Pod) bool {
-	_, mirror := p.Annotations[v1.MirrorPodAnnotationKey]
+	_, mirror := p.Annotations[annotationMirror]
 	return mirror
+}
+
+// Mirror is what shows a static pod in the API; the node owns it.
+func Mirror(static *v1.Pod, owner types.UID) *v1.Pod {
+	m, controller := static.DeepCopy(), true
+	m.UID, m.Status = "", v1.PodStatus{}
+	m.Annotations[annotationMirror] = string(static.UID)
+	m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: static.Spec.NodeName, UID: owner, Controller: &controller}}
+	return m
 }

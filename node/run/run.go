@@ -42,8 +42,9 @@ type Config struct {
 // Runner runs the pods of one node.
 type Runner struct {
 	Config
-	slots chan struct{} // limits what starts at the same time
-	wg    sync.WaitGroup
+	slots      chan struct{} // limits what starts at the same time
+	staticWake chan struct{} // the node's own pods, or room for them, changed
+	wg         sync.WaitGroup
 
 	weighing sync.Mutex // held by weigh; taken before mu
 	weight   int64      // of all burstable pods, as the cgroup was told; guarded by weighing
@@ -52,6 +53,7 @@ type Runner struct {
 		sync.Mutex
 		workers map[types.UID]*worker
 		listed  map[types.UID]*cri.PodState // from the newest list of the runtime
+		static  map[types.UID]*v1.Pod       // the node's own
 		buried  map[types.UID]bool          // done here, but the API may still send news about them
 	}
 }
@@ -66,7 +68,7 @@ func New(config Config) *Runner {
 	if config.Relist == 0 {
 		config.Relist = defaultRelist
 	}
-	r := &Runner{Config: config, slots: make(chan struct{}, maxStarts)}
+	r := &Runner{Config: config, slots: make(chan struct{}, maxStarts), staticWake: make(chan struct{}, 1)}
 	r.mu.workers, r.mu.buried = map[types.UID]*worker{}, map[types.UID]bool{}
 	return r
 }
@@ -82,7 +84,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
-	for _, loop := range []func(context.Context){r.watchPods, r.watchRuntime, r.watchProbes, r.rotateLogs} {
+	for _, loop := range []func(context.Context){r.watchPods, r.followStatic, r.watchRuntime, r.watchProbes, r.rotateLogs} {
 		r.wg.Add(1)
 		go func() { defer r.wg.Done(); loop(ctx) }()
 	}
@@ -127,16 +129,23 @@ func (r *Runner) watchPods(ctx context.Context) {
 func (r *Runner) takeView(ctx context.Context, view client.View) {
 	known := map[types.UID]bool{}
 	for p := range client.List[*v1.Pod](view, "pods", "") {
-		if p.Spec.NodeName == r.NodeName {
+		switch {
+		case p.Spec.NodeName != r.NodeName:
+		case pod.IsMirror(p):
+			r.showBy(p)
+		default:
 			known[p.UID] = true
 			r.desire(ctx, p)
 		}
 	}
 	r.mu.Lock()
+	for uid := range r.mu.static {
+		known[uid] = true
+	}
 	maps.DeleteFunc(r.mu.buried, func(uid types.UID, _ bool) bool { return !known[uid] })
 	r.mu.Unlock()
 	for _, w := range r.allWorkers() {
-		if !known[w.uid] {
+		if !known[w.uid] && !w.static {
 			w.send(pod.Vanished{})
 		}
 	}
@@ -146,6 +155,14 @@ func (r *Runner) takeView(ctx context.Context, view client.View) {
 func (r *Runner) takePod(ctx context.Context, e client.Event) {
 	p, ok := e.Object.(*v1.Pod)
 	if !ok || p.Spec.NodeName != r.NodeName {
+		return
+	}
+	if pod.IsMirror(p) {
+		if e.Type == client.Deleted {
+			r.hide(p)
+		} else {
+			r.showBy(p)
+		}
 		return
 	}
 	if e.Type == client.Deleted {
@@ -215,6 +232,9 @@ func (r *Runner) retire(w *worker) {
 	delete(r.mu.listed, w.uid)
 	if !w.orphan && !w.machine.Vanished() {
 		r.mu.buried[w.uid] = true
+	}
+	if w.static {
+		r.lookAtStatic()
 	}
 }
 

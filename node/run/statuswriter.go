@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	"proa/client"
+	"proa/node/pod"
 )
 
 // statusWriter writes a pod's status: the first change at once, those that come while a write is under way as one. A write that
@@ -30,28 +31,55 @@ type statusWriter struct {
 	writing sync.Mutex // held around a write; taken before mu
 	mu      struct {
 		sync.Mutex
-		pod     *v1.Pod // as the API has it, as far as known
+		pod     *v1.Pod // as the API has it, as far as known; nil: it does not show the node's own pod at present
 		wanted  *v1.PodStatus
 		written *v1.PodStatus
 		gone    bool
+		static  bool // pod is a mirror
 	}
 }
 
 func newStatusWriter(c client.Client, p *v1.Pod, log *slog.Logger) *statusWriter {
 	s := &statusWriter{client: c, log: log, wake: make(chan struct{}, 1)}
-	s.mu.pod, s.mu.written = p, &p.Status
+	if s.mu.static = pod.IsStatic(p); !s.mu.static {
+		s.mu.pod, s.mu.written = p, &p.Status
+	}
 	return s
+}
+
+// showBy says where to write the status of a static pod.
+func (s *statusWriter) showBy(mirror *v1.Pod) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.pod == nil || s.mu.pod.UID != mirror.UID || newer(mirror, s.mu.pod) {
+		s.mu.pod, s.mu.written = mirror, &mirror.Status
+	}
+	s.wakeLocked()
+}
+
+// hide says that a mirror is gone. Another may have taken its place.
+func (s *statusWriter) hide(mirror types.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.pod != nil && s.mu.pod.UID == mirror {
+		s.mu.pod, s.mu.written = nil, nil
+	}
 }
 
 // want says what the status should be. p is the newest pod the machine knows.
 func (s *statusWriter) want(p *v1.Pod, status v1.PodStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p != s.mu.pod && newer(p, s.mu.pod) {
+	if !s.mu.static && p != s.mu.pod && newer(p, s.mu.pod) {
 		s.mu.pod, s.mu.written = p, &p.Status
 	}
 	s.mu.wanted = &status
-	if equality.Semantic.DeepEqual(s.mu.written, s.mu.wanted) {
+	s.wakeLocked()
+}
+
+// wakeLocked has the status written unless it is, or cannot be.
+func (s *statusWriter) wakeLocked() {
+	if s.mu.pod == nil || s.mu.wanted == nil || equality.Semantic.DeepEqual(s.mu.written, s.mu.wanted) {
 		return
 	}
 	select {
@@ -102,7 +130,7 @@ func (s *statusWriter) flush(ctx context.Context) error {
 	s.mu.Lock()
 	p, wanted, written, gone := s.mu.pod, s.mu.wanted, s.mu.written, s.mu.gone
 	s.mu.Unlock()
-	if gone || wanted == nil || equality.Semantic.DeepEqual(written, wanted) {
+	if gone || p == nil || wanted == nil || equality.Semantic.DeepEqual(written, wanted) {
 		return nil
 	}
 	patch, err := statusPatch(p.UID, written, wanted)
@@ -112,8 +140,12 @@ func (s *statusWriter) flush(ctx context.Context) error {
 	object, err := s.client.Patch(ctx, client.RefOf("pods", p), "status", types.StrategicMergePatchType, patch, metav1.PatchOptions{})
 	if apierrors.IsNotFound(err) || replaced(err) {
 		s.mu.Lock()
-		s.mu.gone = true
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		if s.mu.static {
+			s.mu.pod, s.mu.written = nil, nil // until the next mirror
+		} else {
+			s.mu.gone = true
+		}
 		return nil
 	}
 	if err != nil {
@@ -121,7 +153,7 @@ func (s *statusWriter) flush(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if stored, ok := object.(*v1.Pod); ok && newer(stored, s.mu.pod) {
+	if stored, ok := object.(*v1.Pod); ok && s.mu.pod != nil && s.mu.pod.UID == stored.UID && newer(stored, s.mu.pod) {
 		s.mu.pod, s.mu.written = stored, &stored.Status
 	}
 	return nil

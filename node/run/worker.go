@@ -23,6 +23,8 @@ type worker struct {
 	status  *statusWriter
 	wake    chan struct{} // mail arrived
 	orphan  bool          // the API does not know the pod: write no status, record no events
+	static  bool          // the pod is the node's own
+	leaving bool          // a static pod was told to go; guarded by the runner's mu
 
 	mu struct {
 		sync.Mutex
@@ -44,6 +46,7 @@ func newWorker(r *Runner, p *v1.Pod) *worker {
 		log:     r.Log.With("pod", p.Namespace+"/"+p.Name),
 		machine: pod.New(p, pod.Host{IPs: r.Settings.HostIPs}),
 		wake:    make(chan struct{}, 1),
+		static:  pod.IsStatic(p),
 		cancels: map[string]context.CancelCauseFunc{},
 	}
 	w.status = newStatusWriter(r.Client, p, w.log)

@@ -26,6 +26,7 @@ type Facts struct {
 	Images      []cri.ImageNames
 	Pressure    []v1.NodeConditionType // conditions that are true
 	Headroom    v1.ResourceList        // must stay free
+	NotReady    string                 // why, beside what the runtime says; "" when nothing is wrong
 }
 
 // maxImages bounds status.images, the largest first.
@@ -126,6 +127,9 @@ func ready(f Facts) v1.NodeCondition {
 		wrong = append(wrong, "container runtime is down: "+f.RuntimeDown)
 	} else {
 		wrong = f.Runtime.NotReady
+	}
+	if f.NotReady != "" {
+		wrong = append(slices.Clip(wrong), f.NotReady)
 	}
 	if len(wrong) == 0 {
 		return v1.NodeCondition{Type: v1.NodeReady, Status: v1.ConditionTrue, Reason: "KubeletReady", Message: "kubelet is posting ready status"}

@@ -43,6 +43,9 @@ func (r *Reporter) gather(ctx context.Context) Facts {
 	if r.Pressure != nil {
 		f.Pressure = r.Pressure()
 	}
+	if r.NotReady != nil {
+		f.NotReady = r.NotReady()
+	}
 	return f
 }
 

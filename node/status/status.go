@@ -45,6 +45,8 @@ type Config struct {
 	Headroom v1.ResourceList // optional: must stay free, or pods are evicted
 	// Pressure tells which of the node's pressure conditions are true. Optional.
 	Pressure func() []v1.NodeConditionType
+	// NotReady says why the node is not ready for a reason that is not the runtime's, or "". Optional.
+	NotReady func() string
 	Log      *slog.Logger
 	Now      func() time.Time // optional
 }

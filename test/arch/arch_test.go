@@ -55,6 +55,7 @@ var owners = []struct{ module, folder, why string }{
 	{"github.com/vishvananda/netlink", "network/...", "one place talks to the kernel's links and routes"},
 	{"github.com/miekg/dns", "network/dns", "one place parses DNS"},
 	{"github.com/robfig/cron", "kinds/batch", "one place reads schedules"},
+	{"github.com/godbus/dbus", "node/shutdown", "one place talks to systemd"},
 	{"github.com/opencontainers/cgroups", "node/cgroup", "one place writes cgroups"},
 	{"github.com/google/go-containerregistry", "node/image", "one place makes images"},
 	{"github.com/containerd/containerd", "node/image/share", "one place knows how containerd keeps images; all else is said over the CRI"},

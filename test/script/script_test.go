@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 			"storm":   rage,
 			"answers": answers,
 			"machine": machine,
+			"disk":    disk,
 			"stored":  stored,
 		},
 	})

@@ -7,6 +7,8 @@
 //	tar cf - FILE                         the two forms of tar that kubectl cp uses
 //	tar -xmf - -C DIR
 //	hold                                  does nothing until it is told to stop
+//	eat MEBIBYTES                         takes memory, and holds it
+//	fill FILE MEBIBYTES                   writes a file, and holds
 package main
 
 import (
@@ -21,13 +23,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
-	verbs := map[string]func([]string) error{"get": get, "cat": cat, "tar": archive, "hold": hold}
+	verbs := map[string]func([]string) error{"get": get, "cat": cat, "tar": archive, "hold": hold, "eat": eat, "fill": fill}
 	run := verbs[filepath.Base(os.Args[0])]
 	if run == nil {
 		fmt.Fprintln(os.Stderr, "tool: called by no name it knows: "+os.Args[0])
@@ -157,4 +161,46 @@ func hold([]string) error {
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	<-stop
 	return nil
+}
+
+func eat(args []string) error {
+	size, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	var eaten [][]byte
+	for range size {
+		bite := make([]byte, 1<<20)
+		for i := 0; i < len(bite); i += os.Getpagesize() {
+			bite[i] = 1
+		}
+		eaten = append(eaten, bite)
+	}
+	fmt.Println("ate", len(eaten))
+	err = hold(nil)
+	runtime.KeepAlive(eaten)
+	return err
+}
+
+func fill(args []string) error {
+	size, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(args[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	block := make([]byte, 1<<20)
+	for range size {
+		if _, err := f.Write(block); err != nil {
+			return err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	fmt.Println("wrote", size)
+	return hold(nil)
 }
