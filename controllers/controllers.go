@@ -47,6 +47,7 @@ type Config struct {
 	Kinds  *kinds.Table                  // Required.
 	RootCA []byte                        // PEM, published in every namespace. Required.
 	Trust  rootca.Trust                  // published for aggregated API servers. Required.
+	Taken  map[loadbalancer.Port]string  // ports of the nodes that serve the cluster itself. Optional.
 	Edge   string                        // the front door's address. Required.
 	Sign   certificate.Sign              // signs as the cluster's authority. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
@@ -95,7 +96,7 @@ func All(config Config) []reconcile.Controller {
 		endpoints.New(),
 		servicecidr.New(),
 		ipaddress.New(),
-		loadbalancer.New(),
+		loadbalancer.New(config.Taken),
 		loadbalancer.NewIngresses(config.Edge),
 
 		garbagecollector.New(config.Kinds),

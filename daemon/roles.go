@@ -8,10 +8,14 @@ import (
 	"os"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
+
 	"proa/apiserver/admit"
 	"proa/apiserver/encode"
 	"proa/client"
 	"proa/controllers"
+	"proa/controllers/loadbalancer"
+	"proa/network/routes"
 	"proa/reconcile"
 	"proa/scheduler/loop"
 )
@@ -109,7 +113,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		Kinds:  c.kinds, Log: cfg.Log,
 	}, controllers.All(controllers.Config{
 		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Usage: c.usage,
-		Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace, DownWindow: cfg.DownWindow,
+		Taken: cfg.takenPorts(), Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace, DownWindow: cfg.DownWindow,
 	})...)
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -130,6 +134,21 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	scheduler := loop.New(loop.Config{Client: c.as(loop.Identity), Kinds: c.kinds, Log: cfg.Log})
 	parts.add("scheduler", scheduler.Run)
 	return c, nil
+}
+
+// takenPorts are the ports of nodes' addresses that no Service may have.
+func (c *Config) takenPorts() map[loadbalancer.Port]string {
+	taken := map[loadbalancer.Port]string{
+		{Protocol: v1.ProtocolTCP, Number: int32(c.APIPort)}:  "the cluster's API",
+		{Protocol: v1.ProtocolTCP, Number: int32(c.NodePort)}: "the nodes' API",
+		{Protocol: v1.ProtocolUDP, Number: routes.TunnelPort}: "the pods' tunnels",
+	}
+	if c.Nodes > 1 { // they ask the first node's address
+		for _, protocol := range []v1.Protocol{v1.ProtocolTCP, v1.ProtocolUDP} {
+			taken[loadbalancer.Port{Protocol: protocol, Number: 53}] = "the cluster's names"
+		}
+	}
+	return taken
 }
 
 // admission lists the steps that every write passes.

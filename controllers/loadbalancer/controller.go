@@ -31,8 +31,10 @@ const (
 	classesTable  = "ingressclasses.networking.k8s.io"
 )
 
-// New makes the controller of Services.
-func New() reconcile.Controller {
+// New makes the controller of Services. taken are ports of the nodes that serve the cluster itself, each with what it serves:
+// a Service that had one would lead away what nodes and users send there.
+func New(taken map[Port]string) reconcile.Controller {
+	c := &controller{taken}
 	return reconcile.Controller{
 		Name:     "load-balancer",
 		Identity: "system:serviceaccount:kube-system:service-controller",
@@ -42,8 +44,16 @@ func New() reconcile.Controller {
 			{Table: slicesTable, Keys: keysOfSlice},
 		},
 		Writes:    []string{"services/status.loadBalancer"},
-		Reconcile: run,
+		Reconcile: c.run,
 	}
+}
+
+type controller struct{ taken map[Port]string }
+
+// Port is a port of a node.
+type Port struct {
+	Protocol corev1.Protocol
+	Number   int32
 }
 
 func balanced(s *corev1.Service) bool {
@@ -108,14 +118,16 @@ func ready(node *corev1.Node) bool {
 	})
 }
 
-func run(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	s, ok := client.Get[*corev1.Service](req.View, servicesTable, req.Namespace, req.Name)
 	if !ok || s.DeletionTimestamp != nil || s.Spec.Type == corev1.ServiceTypeLoadBalancer && s.Spec.LoadBalancerClass != nil {
 		return reconcile.Result{}, nil
 	}
 	var want corev1.LoadBalancerStatus
 	if balanced(s) {
-		if other, port := conflict(req.View, s); other != "" {
+		if what, port := c.reserved(s); what != "" {
+			req.Events.Eventf(s, corev1.EventTypeWarning, "PortTaken", "Port %s of the nodes serves %s: choose another port", port, what)
+		} else if other, port := conflict(req.View, s); other != "" {
 			req.Events.Eventf(s, corev1.EventTypeWarning, "PortTaken", "Port %s of the nodes is served by Service %s: choose another port, or delete that one", port, other)
 		} else {
 			want = status(req.View, s)
@@ -159,6 +171,16 @@ func status(view client.View, s *corev1.Service) corev1.LoadBalancerStatus {
 		}
 	}
 	return out
+}
+
+// reserved finds a port of the Service that serves the cluster itself.
+func (c *controller) reserved(s *corev1.Service) (what, port string) {
+	for _, p := range s.Spec.Ports {
+		if what := c.taken[Port{p.Protocol, p.Port}]; what != "" {
+			return what, fmt.Sprintf("%d/%s", p.Port, p.Protocol)
+		}
+	}
+	return "", ""
 }
 
 // conflict finds a Service that has one of the ports already: an older one.

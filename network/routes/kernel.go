@@ -20,10 +20,11 @@ const (
 	TunnelLink = "proa-vxlan"
 	// protocol marks our routes, among the numbers that nobody is known to use (rtnetlink(7), /etc/iproute2/rt_protos).
 	protocol = 0x70
-	// tunnelID and tunnelPort keep our tunnels apart from those of others on the same machines. The port is Linux's own for
+	// tunnelID and TunnelPort keep our tunnels apart from those of others on the same machines. The port is Linux's own for
 	// VXLAN, as most pod networks have it, so that firewalls that let it through need no new rule.
-	tunnelID   = 0x706f
-	tunnelPort = 8472
+	tunnelID = 0x706f
+	// TunnelPort is where nodes take what comes through tunnels.
+	TunnelPort = 8472
 )
 
 // Kernel sets routes in one network namespace.

@@ -37,7 +37,7 @@ func (k *Kernel) openTunnel() (*tunnel, error) {
 	if err != nil || !k.fits(link) {
 		vxlan := &netlink.Vxlan{
 			LinkAttrs: netlink.LinkAttrs{Name: TunnelLink, HardwareAddr: hardware(k.node)},
-			VxlanId:   tunnelID, SrcAddr: k.node.AsSlice(), Port: tunnelPort,
+			VxlanId:   tunnelID, SrcAddr: k.node.AsSlice(), Port: TunnelPort,
 		}
 		if err := k.host.LinkAdd(vxlan); err != nil && !errors.Is(err, unix.EEXIST) {
 			return nil, fmt.Errorf("make link %s: %w", TunnelLink, err)
@@ -54,7 +54,7 @@ func (k *Kernel) openTunnel() (*tunnel, error) {
 
 func (k *Kernel) fits(link netlink.Link) bool {
 	vxlan, ok := link.(*netlink.Vxlan)
-	return ok && vxlan.VxlanId == tunnelID && vxlan.Port == tunnelPort && vxlan.SrcAddr.Equal(k.node.AsSlice())
+	return ok && vxlan.VxlanId == tunnelID && vxlan.Port == TunnelPort && vxlan.SrcAddr.Equal(k.node.AsSlice())
 }
 
 // throughTunnel leads a peer's range into the tunnel. The first address of a range is no pod's: it stands for the node.
