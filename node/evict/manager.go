@@ -11,6 +11,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"proa/internal/pause"
 	"proa/node/pod"
 )
 
@@ -107,20 +108,9 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.waitEnded(ctx, evictions)
 			wait = 0 // pressure may go on
 		}
-		if !pause(ctx, wait) {
+		if !pause.For(ctx, wait) {
 			return nil
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 
@@ -129,7 +119,7 @@ func (m *Manager) waitEnded(ctx context.Context, evictions []Eviction) {
 	ctx, cancel := context.WithTimeout(ctx, cleanup)
 	defer cancel()
 	for slices.ContainsFunc(evictions, func(e Eviction) bool { return m.Pods.Runs(e.Pod.UID) }) {
-		if !pause(ctx, cleanupPause) {
+		if !pause.For(ctx, cleanupPause) {
 			return
 		}
 	}

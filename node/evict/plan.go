@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
 
 	"proa/node/pod"
@@ -109,11 +110,8 @@ func (d *Decider) Choose(t Threshold, levels Levels, all []Usage, imagesApart bo
 
 // Critical says whether the node, or the cluster, cannot do without a pod.
 func Critical(p *v1.Pod) bool {
-	return pod.IsStatic(p) || priority(p) >= systemCritical
+	return pod.IsStatic(p) || corev1.PodPriority(p) >= pod.SystemCritical
 }
-
-// systemCritical is the least priority of the classes that the system keeps for itself.
-const systemCritical = 2_000_000_000
 
 // Admit says whether a pod must not start while the conditions are true; the reason is shown in its status.
 func Admit(p *v1.Pod, conditions []v1.NodeConditionType) *pod.Refused {

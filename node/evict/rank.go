@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1"
 )
 
 // rank puts the pods in the order in which they are evicted when a resource is short. For memory and disk: those that use more
@@ -46,7 +47,9 @@ func byExcess(s Signal, imagesApart bool) func(a, b *Usage) int {
 	return measured(func(a, b *Usage) int { return cmp.Compare(b.excess(s, imagesApart), a.excess(s, imagesApart)) })
 }
 
-func byPriority(a, b *Usage) int { return cmp.Compare(priority(a.Pod), priority(b.Pod)) }
+func byPriority(a, b *Usage) int {
+	return cmp.Compare(corev1.PodPriority(a.Pod), corev1.PodPriority(b.Pod))
+}
 
 var byProcesses = measured(func(a, b *Usage) int { return cmp.Compare(b.Processes, a.Processes) })
 
@@ -69,11 +72,4 @@ func first(a, b bool) int {
 		return -1
 	}
 	return 1
-}
-
-func priority(p *v1.Pod) int32 {
-	if p.Spec.Priority == nil {
-		return 0
-	}
-	return *p.Spec.Priority
 }

@@ -14,6 +14,9 @@ const (
 	annotationMirror = v1.MirrorPodAnnotationKey     // on what shows it in the API: its uid
 )
 
+// SystemCritical is the least priority of the classes that the system keeps for itself.
+const SystemCritical = 2_000_000_000
+
 // IsStatic says whether a pod is the node's own. Annotations can be written by anyone; what comes from the API has a version.
 func IsStatic(p *v1.Pod) bool {
 	return p.ResourceVersion == "" && p.Annotations[AnnotationSource] == "file"

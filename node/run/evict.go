@@ -8,6 +8,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"proa/internal/pause"
 	"proa/kinds/podspec"
 	"proa/node/evict"
 	"proa/node/pod"
@@ -62,7 +63,7 @@ func (r *Runner) Reclaim(ctx context.Context) {
 		}
 		w.send(pod.Reclaimed{})
 		for len(w.served().Containers) > 0 && ctx.Err() == nil {
-			pause(ctx, 20*time.Millisecond)
+			pause.For(ctx, 20*time.Millisecond)
 		}
 	}
 }

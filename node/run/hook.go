@@ -15,6 +15,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"proa/internal/pause"
 	"proa/node/pod"
 )
 
@@ -48,7 +49,7 @@ func (w *worker) hook(ctx context.Context, c *v1.Container, id string, h *v1.Lif
 		}
 		return err
 	case h.Sleep != nil:
-		pause(ctx, time.Duration(h.Sleep.Seconds)*time.Second)
+		pause.For(ctx, time.Duration(h.Sleep.Seconds)*time.Second)
 		return nil // also when the grace period ended it
 	}
 	return fmt.Errorf("invalid handler: %v", h)

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"proa/client"
+	"proa/internal/pause"
 	"proa/node/cri"
 	"proa/node/pod"
 )
@@ -120,7 +121,7 @@ func (r *Runner) watchPods(ctx context.Context) {
 		}
 		if ctx.Err() == nil {
 			r.Log.Info("watch pods again", "error", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 	}
 }
@@ -257,7 +258,7 @@ func (r *Runner) watchRuntime(ctx context.Context) {
 		})
 		if ctx.Err() == nil {
 			r.Log.Warn("runtime events ended", "error", err)
-			pause(ctx, 500*time.Millisecond)
+			pause.For(ctx, 500*time.Millisecond)
 		}
 	}
 }
@@ -270,7 +271,7 @@ func (r *Runner) relist(ctx context.Context, ask <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-ask:
-			pause(ctx, settle)
+			pause.For(ctx, settle)
 		case <-time.After(r.Relist):
 		}
 		for _, w := range r.allWorkers() {
@@ -289,15 +290,6 @@ func (r *Runner) watchProbes(ctx context.Context) {
 				w.send(pod.Probed{ProbeResult: result})
 			}
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	"proa/client"
+	"proa/internal/pause"
 	"proa/node/pod"
 )
 
@@ -115,7 +116,7 @@ func (s *statusWriter) run(ctx context.Context) {
 		}
 		delay = min(max(2*delay, 100*time.Millisecond), 10*time.Second)
 		s.log.Info("write status again", "error", err, "in", delay)
-		pause(ctx, delay)
+		pause.For(ctx, delay)
 		select {
 		case s.wake <- struct{}{}:
 		default:

@@ -11,6 +11,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"proa/internal/pause"
 	"proa/node/pod"
 )
 
@@ -182,7 +183,7 @@ func (w *worker) observeUntilFresh(ctx context.Context) {
 		states, err := w.runner.Runtime.List(ctx, w.uid)
 		if err != nil {
 			w.log.Warn("read pod from runtime", "error", err)
-			pause(ctx, time.Second)
+			pause.For(ctx, time.Second)
 		}
 		w.mu.Lock()
 		fresh := err == nil && dones == w.mu.dones && !w.mu.again

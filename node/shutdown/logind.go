@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"proa/internal/pause"
 )
 
 // logind is systemd's login manager, which lets those who ask delay a shutdown for a while.
@@ -63,7 +65,7 @@ func (l *logind) Delay(ctx context.Context, wanted time.Duration) (time.Duration
 	if call.Err != nil {
 		return delay, fmt.Errorf("have logind read its settings: %w", call.Err)
 	}
-	for end := time.Now().Add(reloadTimeout); delay < wanted && time.Now().Before(end) && ctx.Err() == nil; pause(ctx, look) {
+	for end := time.Now().Add(reloadTimeout); delay < wanted && time.Now().Before(end) && ctx.Err() == nil; pause.For(ctx, look) {
 		if delay, err = l.delay(); err != nil {
 			return 0, err
 		}

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1"
+
+	"proa/node/pod"
 )
 
 // Period is how long pods from a priority on, up to the next period's, get to end.
@@ -25,9 +28,6 @@ type Settings struct {
 	ByPriority    string        // instead of both: "0=60,10000=30,2000000000=10", seconds by priority
 }
 
-// systemCritical is the least priority of the classes that the system keeps for itself.
-const systemCritical = 2_000_000_000
-
 // Periods reads the settings. The periods are ordered by priority.
 func (s Settings) Periods() ([]Period, error) {
 	if s.ByPriority == "" {
@@ -37,7 +37,7 @@ func (s Settings) Periods() ([]Period, error) {
 		case s.Grace == 0:
 			return nil, nil
 		}
-		return []Period{{0, s.Grace - s.GraceCritical}, {systemCritical, s.GraceCritical}}, nil
+		return []Period{{0, s.Grace - s.GraceCritical}, {pod.SystemCritical, s.GraceCritical}}, nil
 	}
 	if s.Grace != 0 || s.GraceCritical != 0 {
 		return nil, errors.New("the time for shutdown is given by priority, and for all pods: give one of them")
@@ -79,12 +79,8 @@ func groups(periods []Period, pods []*v1.Pod) []group {
 		all[i].Period = p
 	}
 	for _, p := range pods {
-		var priority int32
-		if p.Spec.Priority != nil {
-			priority = *p.Spec.Priority
-		}
 		i := len(all) - 1
-		for i > 0 && all[i].Priority > priority {
+		for i > 0 && all[i].Priority > corev1.PodPriority(p) {
 			i--
 		}
 		all[i].pods = append(all[i].pods, p)

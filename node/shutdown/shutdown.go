@@ -17,6 +17,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"proa/internal/pause"
 	"proa/node/pod"
 )
 
@@ -99,18 +100,9 @@ func (m *Manager) Run(ctx context.Context) error {
 			<-ctx.Done() // there is none on this machine
 			return nil
 		}
-		pause(ctx, again)
+		pause.For(ctx, again)
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // watch works with one connection to the bus, for as long as it lasts. worked says whether it could begin.
@@ -202,7 +194,7 @@ func (m *Manager) end(ctx context.Context) {
 		}
 		limit, cancel := context.WithTimeout(ctx, g.Grace)
 		for limit.Err() == nil && slices.ContainsFunc(g.pods, func(p *v1.Pod) bool { return m.Pods.Runs(p.UID) }) {
-			pause(limit, look)
+			pause.For(limit, look)
 		}
 		cancel()
 	}

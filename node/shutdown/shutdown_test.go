@@ -144,9 +144,9 @@ func TestShutdownInOrder(t *testing.T) {
 	m := &machine{happened: make(chan struct{}, 1), shutdowns: make(chan bool)}
 	web, system := named("web"), named("system")
 	system.Spec.Priority = new(int32)
-	*system.Spec.Priority = systemCritical
+	*system.Spec.Priority = pod.SystemCritical
 	m.pods = []*v1.Pod{system, web}
-	manager := New(Config{Periods: []Period{{0, 20 * time.Second}, {systemCritical, 10 * time.Second}}, Pods: m, Log: slog.New(slog.DiscardHandler),
+	manager := New(Config{Periods: []Period{{0, 20 * time.Second}, {pod.SystemCritical, 10 * time.Second}}, Pods: m, Log: slog.New(slog.DiscardHandler),
 		Bus: func() (Bus, error) { return m, nil }, Changed: func() { m.tell("changed") }})
 	if manager.NotReady() != "" || manager.Admit(web) != nil {
 		t.Error("the node is not ready although its machine goes on")

@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"proa/client"
+	"proa/internal/pause"
 	"proa/node/pod"
 )
 
@@ -200,12 +201,7 @@ func (s *Source) watchMirrors(ctx context.Context) {
 		}
 		if ctx.Err() == nil {
 			s.Log.Info("watch mirror pods again", "error", err)
-			timer := time.NewTimer(time.Second)
-			select {
-			case <-ctx.Done():
-			case <-timer.C:
-			}
-			timer.Stop()
+			pause.For(ctx, time.Second)
 		}
 	}
 }

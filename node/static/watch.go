@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"proa/internal/pause"
 )
 
 // recheck is how often the folder is read even if nothing was told: it may not have been there to be watched.
@@ -23,13 +25,9 @@ func (s *Source) watchFolder(ctx context.Context) {
 		if !errors.Is(err, os.ErrNotExist) {
 			s.Log.Warn("watch folder of manifests", "folder", s.Dir, "error", err)
 		}
-		timer := time.NewTimer(recheck)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
+		if pause.For(ctx, recheck) {
 			s.changed()
 		}
-		timer.Stop()
 	}
 }
 
