@@ -42,6 +42,8 @@ func New(taken map[Port]string) reconcile.Controller {
 			{Table: servicesTable, Keys: keysOfService},
 			{Table: nodesTable, Keys: keysOfNode},
 			{Table: slicesTable, Keys: keysOfSlice},
+			{Table: ingressTable, Keys: keysOfIngress},
+			{Table: classesTable, Keys: func(view client.View, _ client.Event) []reconcile.Key { return all(view) }},
 		},
 		Writes:    []string{"services/status.loadBalancer"},
 		Reconcile: c.run,
@@ -88,6 +90,14 @@ func keysOfSlice(_ client.View, event client.Event) []reconcile.Key {
 	return nil
 }
 
+// keysOfIngress: the front door is there with the first Ingress, and gone with the last.
+func keysOfIngress(view client.View, event client.Event) []reconcile.Key {
+	if event.Type == client.Updated {
+		return nil
+	}
+	return all(view)
+}
+
 func all(view client.View) []reconcile.Key {
 	var keys []reconcile.Key
 	for s := range client.List[*corev1.Service](view, servicesTable, "") {
@@ -125,7 +135,7 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 	}
 	var want corev1.LoadBalancerStatus
 	if balanced(s) {
-		if what, port := c.reserved(s); what != "" {
+		if what, port := c.reserved(req.View, s); what != "" {
 			req.Events.Eventf(s, corev1.EventTypeWarning, "PortTaken", "Port %s of the nodes serves %s: choose another port", port, what)
 		} else if other, port := conflict(req.View, s); other != "" {
 			req.Events.Eventf(s, corev1.EventTypeWarning, "PortTaken", "Port %s of the nodes is served by Service %s: choose another port, or delete that one", port, other)
@@ -173,14 +183,35 @@ func status(view client.View, s *corev1.Service) corev1.LoadBalancerStatus {
 	return out
 }
 
-// reserved finds a port of the Service that serves the cluster itself.
-func (c *controller) reserved(s *corev1.Service) (what, port string) {
+// reserved finds a port of the Service that serves the cluster itself, or the front door if that was there first.
+func (c *controller) reserved(view client.View, s *corev1.Service) (what, port string) {
 	for _, p := range s.Spec.Ports {
-		if what := c.taken[Port{p.Protocol, p.Port}]; what != "" {
+		what := c.taken[Port{p.Protocol, p.Port}]
+		if what == "" && p.Protocol == corev1.ProtocolTCP && (p.Port == 80 || p.Port == 443) && doorBefore(view, s) {
+			what = "the front door, where Ingresses are"
+		}
+		if what != "" {
 			return what, fmt.Sprintf("%d/%s", p.Port, p.Protocol)
 		}
 	}
 	return "", ""
+}
+
+// doorBefore says whether the door serves an Ingress that is older than the Service.
+func doorBefore(view client.View, s *corev1.Service) bool {
+	for i := range client.List[*networkingv1.Ingress](view, ingressTable, "") {
+		if i.CreationTimestamp.Before(&s.CreationTimestamp) && networking.Serves(i, classIn(view)) {
+			return true
+		}
+	}
+	return false
+}
+
+func classIn(view client.View) func(name string) *networkingv1.IngressClass {
+	return func(name string) *networkingv1.IngressClass {
+		c, _ := client.Get[*networkingv1.IngressClass](view, classesTable, "", name)
+		return c
+	}
 }
 
 // conflict finds a Service that has one of the ports already: an older one.
@@ -231,10 +262,7 @@ func NewIngresses(address string) reconcile.Controller {
 
 func runIngress(ctx context.Context, req reconcile.Request, address string) error {
 	i, ok := client.Get[*networkingv1.Ingress](req.View, ingressTable, req.Namespace, req.Name)
-	if !ok || i.DeletionTimestamp != nil || !networking.Serves(i, func(name string) *networkingv1.IngressClass {
-		c, _ := client.Get[*networkingv1.IngressClass](req.View, classesTable, "", name)
-		return c
-	}) {
+	if !ok || i.DeletionTimestamp != nil || !networking.Serves(i, classIn(req.View)) {
 		return nil
 	}
 	want := []networkingv1.IngressLoadBalancerIngress{{IP: address}}
