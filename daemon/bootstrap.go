@@ -42,7 +42,7 @@ func (c *control) bootstrap(ctx context.Context) error {
 	if err := ensureAll(ctx, api, "namespaces", namespaces...); err != nil {
 		return err
 	}
-	c.health.done("namespaces")
+	c.health.done(namespacesWritten)
 	steps := []func() error{
 		func() error { return auth.Bootstrap(ctx, c.store, roleWriter{api}) },
 		func() error {
@@ -70,8 +70,7 @@ func (c *control) bootstrap(ctx context.Context) error {
 	if err := errors.Join(failed...); err != nil {
 		return fmt.Errorf("write what the cluster starts with: %w", err)
 	}
-	c.health.done("rbac")
-	c.health.done("services")
+	c.health.done(startSteps...)
 	return nil
 }
 

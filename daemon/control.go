@@ -90,7 +90,8 @@ func (c *control) openStore() error {
 			return err
 		}
 	}
-	c.store, err = pebblelog.Open(pebblelog.Options{Dir: filepath.Join(c.cfg.DataDir, "store"), Decode: encode.Decoder(c.kinds), Sealer: sealer, Logger: c.cfg.Log})
+	c.store, err = pebblelog.Open(pebblelog.Options{Dir: filepath.Join(c.cfg.DataDir, "store"), Decode: encode.Decoder(c.kinds), Sealer: sealer, Logger: c.cfg.Log,
+		Failed: c.health.storeFailed})
 	if err != nil {
 		return err
 	}

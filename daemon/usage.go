@@ -14,8 +14,11 @@ import (
 	"proa/observe/usage"
 )
 
-// observed answers metrics.k8s.io from what is measured.
+// observed answers what is seen and not stored: the parts of the control plane, and metrics.k8s.io from what is measured.
 func (c *control) observed(ctx context.Context, r *resource.Resource, namespace, name string) ([]resource.Object, error) {
+	if r.Kind == "ComponentStatus" {
+		return c.health.components(r, name), nil
+	}
 	if err := c.usage.Await(ctx); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ import (
 // Builtin is the table of everything that a cluster can hold without custom resources. Discovery lists it in this order.
 func Builtin() *Table {
 	return New(legacy.Serve(
+		core.ComponentStatus(),
 		core.ConfigMap(),
 		core.Endpoints(),
 		core.Event(),

@@ -14,6 +14,7 @@ import (
 // they have been read anew.
 type failure struct {
 	happened chan struct{}
+	tell     func(error) // nil: nobody wants to know
 	mu       struct {
 		sync.Mutex
 		err error
@@ -23,9 +24,13 @@ type failure struct {
 func (f *failure) set(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.mu.err == nil {
-		f.mu.err = err
-		close(f.happened)
+	if f.mu.err != nil {
+		return
+	}
+	f.mu.err = err
+	close(f.happened)
+	if f.tell != nil {
+		f.tell(err)
 	}
 }
 

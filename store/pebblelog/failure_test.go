@@ -27,7 +27,9 @@ func TestDiskFails(t *testing.T) {
 			}
 			return nil
 		}))
-		options := pebblelog.Options{Dir: "log", FS: fs, Decode: storetest.Decode, Logger: slog.New(slog.DiscardHandler)}
+		var told atomic.Int32
+		options := pebblelog.Options{Dir: "log", FS: fs, Decode: storetest.Decode, Logger: slog.New(slog.DiscardHandler),
+			Failed: func(error) { told.Add(1) }}
 		s, err := pebblelog.Open(options)
 		if err != nil {
 			t.Fatal(err)
@@ -41,6 +43,9 @@ func TestDiskFails(t *testing.T) {
 			if _, err := s.Commit(context.Background(), op); !errors.Is(err, store.ErrClosed) {
 				t.Fatalf("commit on a broken disk: %v", err)
 			}
+		}
+		if n := told.Load(); n != 1 {
+			t.Errorf("the failure was told %d times", n)
 		}
 		checkReadable(t, s)
 		if err := s.Close(); err == nil {

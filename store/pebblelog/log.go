@@ -60,7 +60,7 @@ func Open(o Options) (store.Store, error) {
 		files:   newRelaxedFS(o.FS),
 		queue:   queue{wake: make(chan struct{}, 1)},
 		stopped: make(chan struct{}),
-		failure: failure{happened: make(chan struct{})},
+		failure: failure{happened: make(chan struct{}), tell: o.Failed},
 	}
 	if err := l.files.makeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("make log directory: %w", err)

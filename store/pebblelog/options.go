@@ -21,6 +21,7 @@ type Options struct {
 	Clock   func() time.Time      // optional: time.Now; ages the history
 	Logger  *slog.Logger          // optional: slog.Default
 	History index.Options         // optional: see index for the defaults
+	Failed  func(error)           // optional: called once when the disk failed and no more writes are taken
 }
 
 func (o Options) complete() (Options, error) {
