@@ -54,9 +54,9 @@ func (c *control) authenticators(joins auth.Authenticator) (all auth.Authenticat
 	}
 	list = append(list, tokens...)
 	if c.issuers == nil {
-		return auth.First(list...), tokens, nil
+		return auth.WebSocketTokens(auth.First(list...)), tokens, nil
 	}
-	return auth.FirstWith(c.issuers.Anonymous, list...), tokens, nil
+	return auth.WebSocketTokens(auth.FirstWith(c.issuers.Anonymous, list...)), tokens, nil
 }
 
 // followInterval is how often files that say who may do what are looked at, as upstream's.

@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -19,6 +18,7 @@ func attributesOf(u User, r *authorizationv1.ResourceAttributes, n *authorizatio
 	return Attributes{
 		User: u, Verb: r.Verb, APIGroup: r.Group, APIVersion: orAll(r.Version), Resource: r.Resource, Subresource: r.Subresource,
 		Namespace: r.Namespace, Name: r.Name, IsResourceRequest: true, FieldSelector: fieldSelectorOf(r.FieldSelector),
+		LabelSelector: labelSelectorOf(r.LabelSelector),
 	}
 }
 
@@ -27,27 +27,6 @@ func orAll(version string) string {
 		return "*"
 	}
 	return version
-}
-
-// fieldSelectorOf reads a selector as far as it is certain; what is not understood narrows nothing.
-func fieldSelectorOf(s *authorizationv1.FieldSelectorAttributes) fields.Selector {
-	if s == nil {
-		return nil
-	}
-	if s.RawSelector != "" {
-		parsed, err := fields.ParseSelector(s.RawSelector)
-		if err != nil {
-			return nil
-		}
-		return parsed
-	}
-	var terms []fields.Selector
-	for _, r := range s.Requirements {
-		if r.Operator == metav1.FieldSelectorOpIn && len(r.Values) == 1 {
-			terms = append(terms, fields.OneTermEqualSelector(r.Key, r.Values[0]))
-		}
-	}
-	return fields.AndSelectors(terms...)
 }
 
 func subjectAttributes(spec *authorizationv1.SubjectAccessReviewSpec) Attributes {
@@ -71,7 +50,10 @@ func checkSpec(r *authorizationv1.ResourceAttributes, n *authorizationv1.NonReso
 		return field.ErrorList{field.Invalid(path.Child("resourceAttributes"), r,
 			"exactly one of nonResourceAttributes or resourceAttributes must be specified")}
 	}
-	return nil
+	if r == nil {
+		return nil
+	}
+	return checkSelectors(r, path.Child("resourceAttributes"))
 }
 
 func checkSubject(spec *authorizationv1.SubjectAccessReviewSpec) field.ErrorList {
