@@ -64,8 +64,14 @@ func echo(_ context.Context, _ auth.User, _ string, obj resource.Object) (resour
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func newPlace(t testing.TB, steps ...admit.Step) *place {
+	return newPlaceWith(t, func(store.Store) []admit.Step { return steps })
+}
+
+// newPlaceWith is for steps that look into the place's store.
+func newPlaceWith(t testing.TB, stepsOf func(store.Store) []admit.Step) *place {
 	table := kinds.Builtin()
 	p := &place{t: t, clock: clocktesting.NewFakeClock(epoch), store: storetest.New(t, encode.Decoder(table))}
+	steps := stepsOf(p.store)
 	scheme := kinds.NewScheme()
 	documents := discovery.New(discovery.Config{Kinds: table, Scheme: scheme})
 	server, err := apiserver.New(apiserver.Config{Store: p.store, Kinds: table, Scheme: scheme,

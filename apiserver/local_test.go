@@ -121,7 +121,7 @@ func TestLocalScaleAndBind(t *testing.T) {
 // names and service addresses are unique.
 func TestConcurrentWriters(t *testing.T) {
 	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}, Encode: encode.ToStore,
-		Pick: func(int) int { return 0 }}) // everybody wants the same
+		Authorizer: asUser{}, Pick: func(int) int { return 0 }}) // everybody wants the same
 	if err != nil {
 		t.Fatal(err)
 	}

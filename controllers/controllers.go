@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"time"
 
+	"proa/controllers/admissionpolicy"
 	"proa/controllers/apiservice"
 	"proa/controllers/bootstraptoken"
 	"proa/controllers/certificate"
@@ -52,6 +53,8 @@ type Config struct {
 	Sign   certificate.Sign              // signs as the cluster's authority. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
 	Check  apiservice.Check              // whether an aggregated API server answers. Required.
+	// CheckPolicy finds what policies say wrongly of kinds. Required.
+	CheckPolicy admissionpolicy.Check
 	// NodeGrace is how long a node may be silent until it counts as lost. Optional: upstream's.
 	NodeGrace time.Duration
 	// DownWindow is how long autoscalers that do not say it wait before they scale down. Optional: upstream's.
@@ -72,6 +75,7 @@ func All(config Config) []reconcile.Controller {
 		bootstraptoken.NewSigner(),
 
 		apiservice.New(config.Check),
+		admissionpolicy.New(config.CheckPolicy),
 
 		deployment.New(),
 		replicaset.New(),

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"proa/apiserver"
+	"proa/apiserver/admit/policy"
 	"proa/apiserver/aggregate"
 	"proa/apiserver/auth"
 	"proa/apiserver/auth/oidc"
@@ -35,17 +36,18 @@ import (
 
 // control is the control plane's serving half: keys, store, API. The controllers and the scheduler are its clients.
 type control struct {
-	cfg    *Config
-	kinds  *kinds.Table
-	keys   *pki.PKI
-	store  store.Store
-	api    *apiserver.Server
-	access *auth.Access
-	tokens *auth.Tokens
-	usage  *usage.Meter
-	door   http.Handler // the API, and before it the door by which nodes join
-	listen net.Listener
-	health *health
+	cfg      *Config
+	kinds    *kinds.Table
+	keys     *pki.PKI
+	store    store.Store
+	api      *apiserver.Server
+	access   *auth.Access
+	tokens   *auth.Tokens
+	usage    *usage.Meter
+	policies *policy.Checker
+	door     http.Handler // the API, and before it the door by which nodes join
+	listen   net.Listener
+	health   *health
 
 	aggregator *aggregate.Aggregator
 
@@ -119,7 +121,7 @@ func (c *control) openAPI() error {
 	}
 	scheme := kinds.NewScheme()
 	reviews := &auth.Reviews{Access: c.access, Tokens: c.tokens, Others: others}
-	steps, err := c.admission()
+	steps, err := c.admission(scheme)
 	if err != nil {
 		return err
 	}
@@ -200,5 +202,6 @@ func (c *control) as(name string, groups ...string) client.Client {
 // paths serve what is no stored resource.
 func (c *control) paths(scheme *runtime.Scheme) []func(http.ResponseWriter, *http.Request) bool {
 	found := discovery.New(discovery.Config{Kinds: c.kinds, Scheme: scheme, Version: discovery.VersionInfo(c.cfg.Commit, c.cfg.BuildDate)})
+	c.policies = &policy.Checker{Kinds: c.kinds, Schema: found.Schema}
 	return []func(http.ResponseWriter, *http.Request) bool{c.health.serve, c.aggregator.Discovery(found.Serve), c.tokens.ServeOpenID}
 }

@@ -9,8 +9,12 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"proa/apiserver/admit"
+	"proa/apiserver/admit/policy"
+	"proa/apiserver/admit/webhook"
+	"proa/apiserver/callout"
 	"proa/apiserver/encode"
 	"proa/client"
 	"proa/controllers"
@@ -112,7 +116,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		Client: func(identity string) client.Client { return c.as(identity, groupsOf(identity)...) },
 		Kinds:  c.kinds, Log: cfg.Log,
 	}, controllers.All(controllers.Config{
-		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Usage: c.usage,
+		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Usage: c.usage, CheckPolicy: c.policies.Check,
 		Taken: cfg.takenPorts(), Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace, DownWindow: cfg.DownWindow,
 	})...)
 	if err != nil {
@@ -152,8 +156,23 @@ func (c *Config) takenPorts() map[loadbalancer.Port]string {
 }
 
 // admission lists the steps that every write passes.
-func (c *control) admission() ([]admit.Step, error) {
+func (c *control) admission(scheme *runtime.Scheme) ([]admit.Step, error) {
+	caller, err := callout.New(callout.Config{Source: c.store})
+	if err != nil {
+		return nil, err
+	}
+	hooks, err := webhook.New(webhook.Config{Caller: caller, Authorizer: c.access, Log: c.cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	policies, err := policy.New(policy.Config{Authorizer: c.access, Kinds: c.kinds, Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
 	return admit.Steps(admit.Config{
+		MutateByPolicies: policies.Mutate, ValidateByPolicies: policies.Validate, CheckParameters: policies.CheckParameters,
+		Authorizer:       c.access,
+		MutateByWebhooks: hooks.Mutate, ValidateByWebhooks: hooks.Validate,
 		ServiceCIDRs: []netip.Prefix{c.cfg.Services}, Encode: encode.ToStore, Restrict: c.access.Restrict, CheckEscalation: c.access.CheckEscalation,
 	})
 }

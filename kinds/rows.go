@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"proa/kinds/admissionregistration"
 	"proa/kinds/apiregistration"
 	"proa/kinds/apps"
 	"proa/kinds/authentication"
@@ -50,6 +51,13 @@ func Builtin() *Table {
 		authorization.SelfSubjectAccessReview(),
 		authorization.SelfSubjectRulesReview(),
 		authorization.SubjectAccessReview(),
+
+		admissionregistration.MutatingAdmissionPolicy(),
+		admissionregistration.MutatingAdmissionPolicyBinding(),
+		admissionregistration.MutatingWebhookConfiguration(),
+		admissionregistration.ValidatingAdmissionPolicy(),
+		admissionregistration.ValidatingAdmissionPolicyBinding(),
+		admissionregistration.ValidatingWebhookConfiguration(),
 
 		apps.ControllerRevision(),
 		apps.DaemonSet(),

@@ -4,7 +4,11 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"proa/apiserver/auth"
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 	"proa/store"
 )
@@ -20,22 +24,53 @@ const (
 	Connect Operation = "CONNECT"
 )
 
-// Attributes is one write on its way. A step may change Object, nothing else.
+// Attributes is one write on its way. A step may change Object and Body.Object in place, nothing else.
 type Attributes struct {
 	Operation   Operation
 	Resource    *resource.Resource
+	Version     *encode.Version // in which the client speaks of Resource
 	Subresource string
 	Namespace   string
 	Name        string // empty while a name is still to be generated
 	User        auth.User
 	Object      resource.Object // new; nil for Delete. Of subresources: the object they belong to, as it will be
-	Body        any             // of subresources with a body of their own, such as *corev1.Binding
 	Old         resource.Object // stored; nil for Create. Shared: not to be changed
+	Body        *Body           // of subresources with a body of their own, and of connections; nil for all others
+	Options     runtime.Object  // what the client asked for besides, such as *metav1.CreateOptions; nil for none
 	DryRun      bool
 	Snapshot    store.Snapshot // what was committed when this try began
 	Now         time.Time
-	Warn        func(string) // never nil
+	Warn        func(string)            // never nil
+	Annotate    func(key, value string) // adds to the record that the audit keeps; never nil
+
+	// Round is 0, and 1 when steps are asked again because a later one changed the object.
+	Round int
+	again bool
+	notes map[string]any
 }
+
+// Body is what is written to a subresource that is no view of its object, such as a Binding, or what a connection asks for. It
+// is what webhooks and policies see.
+type Body struct {
+	Operation   Operation
+	Kind        schema.GroupVersionKind
+	Object, Old runtime.Object // Old is nil, or what Object would replace
+}
+
+// AskAgain has all steps look at the object once more when each has had its turn, because it was changed by what they do not
+// know.
+func (a *Attributes) AskAgain() { a.again = true }
+
+// Note keeps what a step wants to know in the next round.
+func (a *Attributes) Note(step string, value any) {
+	if a.notes == nil {
+		a.notes = map[string]any{}
+	}
+	a.notes[step] = value
+}
+
+// Noted is what Note kept, or nil.
+func (a *Attributes) Noted(step string) any { return a.notes[step] }
 
 // Is says whether the write is about a resource of this table itself, not a subresource.
 func (a *Attributes) Is(table string) bool { return a.Subresource == "" && a.Resource.Table() == table }
@@ -76,8 +111,16 @@ func (c *Chain) Names() []string {
 	return names
 }
 
-// Admit lets all steps change or refuse the object.
+// Admit lets all steps change or refuse the object, twice if one of them wants so.
 func (c *Chain) Admit(ctx context.Context, a *Attributes) error {
+	if err := c.admit(ctx, a); err != nil || !a.again {
+		return err
+	}
+	a.Round++
+	return c.admit(ctx, a)
+}
+
+func (c *Chain) admit(ctx context.Context, a *Attributes) error {
 	for i := range c.steps {
 		if f := c.steps[i].Admit; f != nil {
 			if err := f(ctx, a); err != nil {

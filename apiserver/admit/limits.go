@@ -103,7 +103,7 @@ func checkLimits(_ context.Context, a *Attributes) error {
 			errs = append(errs, checkLimit(&limits.Spec.Limits[i], pod)...)
 		}
 		if len(errs) > 0 {
-			return forbidden(a, utilerrors.NewAggregate(errs))
+			return Forbidden(a, utilerrors.NewAggregate(errs))
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ var immortal = map[string]bool{"default": true, "kube-system": true, "kube-publi
 func namespaceLifecycle(_ context.Context, a *Attributes) error {
 	if a.Resource.Table() == "namespaces" {
 		if a.Operation == Delete && immortal[a.Name] {
-			return forbidden(a, errors.New("this namespace may not be deleted"))
+			return Forbidden(a, errors.New("this namespace may not be deleted"))
 		}
 		return nil
 	}
@@ -32,7 +32,7 @@ func namespaceLifecycle(_ context.Context, a *Attributes) error {
 	if a.Operation != Create || namespace.Status.Phase != corev1.NamespaceTerminating {
 		return nil
 	}
-	err := forbidden(a, fmt.Errorf("unable to create new content in namespace %s because it is being terminated", a.Namespace))
+	err := Forbidden(a, fmt.Errorf("unable to create new content in namespace %s because it is being terminated", a.Namespace))
 	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: corev1.NamespaceTerminatingCause,
 		Message: fmt.Sprintf("namespace %s is being terminated", a.Namespace), Field: "metadata.namespace"})
 	return err

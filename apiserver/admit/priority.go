@@ -37,11 +37,11 @@ func podPriority(_ context.Context, a *Attributes) error {
 	}
 	pod.Spec.PriorityClassName = name
 	if p := pod.Spec.Priority; p != nil && *p != priority {
-		return forbidden(a, fmt.Errorf("the integer value of priority (%d) must not be provided in pod spec; priority admission controller computed %d from the given PriorityClass name", *p, priority))
+		return Forbidden(a, fmt.Errorf("the integer value of priority (%d) must not be provided in pod spec; priority admission controller computed %d from the given PriorityClass name", *p, priority))
 	}
 	pod.Spec.Priority = &priority
 	if p := pod.Spec.PreemptionPolicy; p != nil && *p != preempts {
-		return forbidden(a, fmt.Errorf("the string value of PreemptionPolicy (%s) must not be provided in pod spec; priority admission controller computed %s from the given PriorityClass name", *p, preempts))
+		return Forbidden(a, fmt.Errorf("the string value of PreemptionPolicy (%s) must not be provided in pod spec; priority admission controller computed %s from the given PriorityClass name", *p, preempts))
 	}
 	pod.Spec.PreemptionPolicy = &preempts
 	return nil
@@ -67,7 +67,7 @@ func priorityOf(a *Attributes, name string) (string, int32, corev1.PreemptionPol
 	if value, ok := systemPriorities[name]; ok {
 		return name, value, corev1.PreemptLowerPriority, nil
 	}
-	return "", 0, "", forbidden(a, fmt.Errorf("no PriorityClass with name %v was found", name))
+	return "", 0, "", Forbidden(a, fmt.Errorf("no PriorityClass with name %v was found", name))
 }
 
 // defaultPriority is the class for pods that name none; of several the lowest.
@@ -91,7 +91,7 @@ func oneDefaultPriority(_ context.Context, a *Attributes) error {
 		return nil
 	}
 	if other := defaultPriority(a); other != nil && (a.Operation == Create || other.Name != class.Name) {
-		return forbidden(a, fmt.Errorf("PriorityClass %v is already marked as default. Only one default can exist", other.Name))
+		return Forbidden(a, fmt.Errorf("PriorityClass %v is already marked as default. Only one default can exist", other.Name))
 	}
 	return nil
 }

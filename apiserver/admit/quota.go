@@ -46,7 +46,7 @@ func (q *quotas) check(_ context.Context, a *Attributes) error {
 	}
 	for limit := range all[*corev1.ResourceQuota](a, quota.Table, a.Namespace) {
 		if missing := quota.Missing(limit, pod); len(missing) > 0 {
-			return forbidden(a, fmt.Errorf("failed quota: %s: must specify %s", limit.Name, strings.Join(missing, "; ")))
+			return Forbidden(a, fmt.Errorf("failed quota: %s: must specify %s", limit.Name, strings.Join(missing, "; ")))
 		}
 	}
 	return nil
@@ -113,9 +113,9 @@ func charge(a *Attributes, limit *corev1.ResourceQuota) (*corev1.ResourceQuota, 
 	}
 	switch {
 	case len(unknown) > 0:
-		return nil, forbidden(a, fmt.Errorf("status unknown for quota: %s, resources: %s", limit.Name, names(unknown)))
+		return nil, Forbidden(a, fmt.Errorf("status unknown for quota: %s, resources: %s", limit.Name, names(unknown)))
 	case len(exceeded) > 0:
-		return nil, forbidden(a, fmt.Errorf("exceeded quota: %s, requested: %s, used: %s, limited: %s", limit.Name,
+		return nil, Forbidden(a, fmt.Errorf("exceeded quota: %s, requested: %s, used: %s, limited: %s", limit.Name,
 			amounts(exceeded, more), amounts(exceeded, limit.Status.Used), amounts(exceeded, limit.Status.Hard)))
 	case equality.Semantic.DeepEqual(used, limit.Status.Used):
 		return nil, nil

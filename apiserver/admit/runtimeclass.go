@@ -19,7 +19,7 @@ func classOf(a *Attributes, pod *corev1.Pod) (*nodev1.RuntimeClass, error) {
 	}
 	class, ok := lookup[*nodev1.RuntimeClass](a, "runtimeclasses.node.k8s.io", "", *name)
 	if !ok {
-		return nil, forbidden(a, fmt.Errorf("pod rejected: RuntimeClass %q not found", *name))
+		return nil, Forbidden(a, fmt.Errorf("pod rejected: RuntimeClass %q not found", *name))
 	}
 	return class, nil
 }
@@ -36,7 +36,7 @@ func runtimeClass(_ context.Context, a *Attributes) error {
 	}
 	if class.Overhead != nil {
 		if len(pod.Spec.Overhead) > 0 && !equality.Semantic.DeepEqual(class.Overhead.PodFixed, pod.Spec.Overhead) {
-			return forbidden(a, errOverhead)
+			return Forbidden(a, errOverhead)
 		}
 		pod.Spec.Overhead = class.Overhead.PodFixed.DeepCopy()
 	}
@@ -46,7 +46,7 @@ func runtimeClass(_ context.Context, a *Attributes) error {
 	selector := maps.Clone(pod.Spec.NodeSelector)
 	for key, value := range class.Scheduling.NodeSelector {
 		if own, there := selector[key]; there && own != value {
-			return forbidden(a, fmt.Errorf("conflict: runtimeClass.scheduling.nodeSelector[%s] = %s; pod.spec.nodeSelector[%s] = %s", key, value, key, own))
+			return Forbidden(a, fmt.Errorf("conflict: runtimeClass.scheduling.nodeSelector[%s] = %s; pod.spec.nodeSelector[%s] = %s", key, value, key, own))
 		}
 		if selector == nil {
 			selector = map[string]string{}
@@ -85,10 +85,10 @@ func checkOverhead(_ context.Context, a *Attributes) error {
 		return err
 	case class != nil && class.Overhead != nil:
 		if !equality.Semantic.DeepEqual(class.Overhead.PodFixed, pod.Spec.Overhead) {
-			return forbidden(a, errOverhead)
+			return Forbidden(a, errOverhead)
 		}
 	case pod.Spec.Overhead != nil:
-		return forbidden(a, errors.New("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"))
+		return Forbidden(a, errors.New("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"))
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func accountOf(a *Attributes, pod *corev1.Pod) (*corev1.ServiceAccount, error) {
 	account, ok := lookup[*corev1.ServiceAccount](a, "serviceaccounts", a.Namespace, name)
 	if !ok {
 		missing := apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccount"}, name)
-		return nil, forbidden(a, fmt.Errorf("error looking up service account %s/%s: %w", a.Namespace, name, missing))
+		return nil, Forbidden(a, fmt.Errorf("error looking up service account %s/%s: %w", a.Namespace, name, missing))
 	}
 	return account, nil
 }
@@ -145,13 +145,13 @@ func checkServiceAccount(_ context.Context, a *Attributes) error {
 	}
 	if !isMirror(pod) {
 		if pod.Spec.ServiceAccountName == "" {
-			return forbidden(a, fmt.Errorf("no service account specified for pod %s/%s", a.Namespace, pod.Name))
+			return Forbidden(a, fmt.Errorf("no service account specified for pod %s/%s", a.Namespace, pod.Name))
 		}
 		_, err := accountOf(a, pod)
 		return err
 	}
 	if pod.Spec.ServiceAccountName != "" {
-		return forbidden(a, errors.New("a mirror pod may not reference service accounts"))
+		return Forbidden(a, errors.New("a mirror pod may not reference service accounts"))
 	}
 	for _, v := range pod.Spec.Volumes {
 		if v.Projected == nil {
@@ -159,12 +159,12 @@ func checkServiceAccount(_ context.Context, a *Attributes) error {
 		}
 		for _, source := range v.Projected.Sources {
 			if source.ServiceAccountToken != nil {
-				return forbidden(a, errors.New("a mirror pod may not use ServiceAccountToken volume projections"))
+				return Forbidden(a, errors.New("a mirror pod may not use ServiceAccountToken volume projections"))
 			}
 		}
 	}
 	if podUsesSecrets(pod) {
-		return forbidden(a, errors.New("a mirror pod may not reference secrets"))
+		return Forbidden(a, errors.New("a mirror pod may not reference secrets"))
 	}
 	return nil
 }

@@ -26,31 +26,54 @@ type Config struct {
 	// Encode is the form in which an object is stored. Required.
 	Encode func(resource.Object) ([]byte, error)
 
+	// MutateByWebhooks and ValidateByWebhooks call the webhooks that users configured. Optional.
+	MutateByWebhooks, ValidateByWebhooks func(ctx context.Context, a *Attributes) error
+	// MutateByPolicies and ValidateByPolicies evaluate the policies that users wrote, and CheckParameters asks whether who
+	// writes one may read its parameters. Optional.
+	MutateByPolicies, ValidateByPolicies, CheckParameters func(ctx context.Context, a *Attributes) error
+	// Authorizer says who may have certificates approved and signed. Required.
+	Authorizer auth.Authorizer
 	// Restrict and CheckEscalation are what package auth says about a write that needs to see objects. Optional.
 	Restrict, CheckEscalation func(ctx context.Context, w auth.Write) error
 }
 
-// Steps is admission, in order. A webhook or a policy is one more row.
+// Steps is admission, in upstream's order where the order can be seen.
 func Steps(c Config) ([]Step, error) {
+	if c.Authorizer == nil || c.Encode == nil {
+		return nil, errors.New("list admission steps: Authorizer and Encode are required")
+	}
 	if len(c.ServiceCIDRs) == 0 || len(c.ServiceCIDRs) > 2 {
 		return nil, errors.New("list admission steps: ServiceCIDRs must be one range per address family")
 	}
-	addresses, quotas := newAddresses(c), &quotas{encode: c.Encode}
+	addresses, quotas, signers := newAddresses(c), &quotas{encode: c.Encode}, &signers{c.Authorizer}
 	return []Step{
 		{Name: "NamespaceLifecycle", Admit: namespaceLifecycle},
 		{Name: "LimitRanger", Admit: defaultLimits, Validate: checkLimits},
 		{Name: "ServiceAccount", Admit: serviceAccount, Validate: checkServiceAccount},
 		{Name: "NodeRestriction", Validate: writes(c.Restrict)},
+		{Name: "TaintNodesByCondition", Admit: taintNewNode},
+		{Name: "PodSecurity", Validate: newPodSecurity().check},
 		{Name: "Priority", Admit: podPriority, Validate: oneDefaultPriority},
-		{Name: "RuntimeClass", Admit: runtimeClass, Validate: checkOverhead},
+		{Name: "DefaultTolerationSeconds", Admit: defaultTolerations},
 		{Name: "DefaultStorageClass", Admit: defaultClass},
 		{Name: "StorageObjectInUseProtection", Admit: protectStorage},
 		{Name: "PersistentVolumeClaimResize", Validate: checkResize},
+		{Name: "RuntimeClass", Admit: runtimeClass, Validate: checkOverhead},
+		{Name: "CertificateApproval", Validate: signers.approval},
+		{Name: "CertificateSigning", Validate: signers.signing},
+		{Name: "CertificateSubjectRestriction", Validate: signers.subject},
 		{Name: "DefaultIngressClass", Admit: defaultIngressClass},
-		{Name: "DefaultTolerationSeconds", Admit: defaultTolerations},
 		{Name: "DenyServiceExternalIPs", Validate: denyExternalIPs(c.ExternalIPs)},
-		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: addresses.claimsFor, Claim: addresses.claim},
+		{Name: "PodTopologyLabels", Admit: topologyLabels},
+		{Name: "PodResizeValidator", Validate: checkPodResize},
 		{Name: "PrivilegeEscalation", Validate: writes(c.CheckEscalation)},
+		{Name: "MutatingAdmissionPolicy", Admit: c.MutateByPolicies},
+		{Name: "MutatingAdmissionWebhook", Admit: c.MutateByWebhooks},
+		// After what changes services, and before what checks them: upstream's storage gives addresses there.
+		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: addresses.claimsFor, Claim: addresses.claim},
+		{Name: "PolicyParameters", Validate: c.CheckParameters},
+		{Name: "ValidatingAdmissionPolicy", Validate: c.ValidateByPolicies},
+		{Name: "ValidatingAdmissionWebhook", Validate: c.ValidateByWebhooks},
 		{Name: "ResourceQuota", Validate: quotas.check, ClaimsFor: quotas.claimsFor, Claim: quotas.claim}, // last: nothing refused is charged
 	}, nil
 }
@@ -62,13 +85,17 @@ func writes(check func(context.Context, auth.Write) error) func(context.Context,
 	}
 	verbs := map[Operation]string{Create: "create", Update: "update", Delete: "delete", Connect: "connect"}
 	return func(ctx context.Context, a *Attributes) error {
+		var body any
+		if a.Body != nil {
+			body = a.Body.Object
+		}
 		return check(ctx, auth.Write{User: a.User, Verb: verbs[a.Operation], Group: a.Resource.Group, Resource: a.Resource.Name,
-			Subresource: a.Subresource, Namespace: a.Namespace, Name: a.Name, Object: a.Object, Body: a.Body, Old: a.Old, Snapshot: a.Snapshot})
+			Subresource: a.Subresource, Namespace: a.Namespace, Name: a.Name, Object: a.Object, Body: body, Old: a.Old, Snapshot: a.Snapshot})
 	}
 }
 
-// forbidden is how admission refuses.
-func forbidden(a *Attributes, err error) *apierrors.StatusError {
+// Forbidden is how admission refuses.
+func Forbidden(a *Attributes, err error) *apierrors.StatusError {
 	name := a.Name
 	if name == "" && a.Object != nil {
 		if name = a.Object.GetName(); name == "" {

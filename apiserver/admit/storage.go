@@ -63,11 +63,11 @@ func checkResize(_ context.Context, a *Attributes) error {
 		return nil
 	}
 	if old.Status.Phase != corev1.ClaimBound {
-		return forbidden(a, errors.New("Only bound persistent volume claims can be expanded")) //nolint:staticcheck // upstream's words
+		return Forbidden(a, errors.New("Only bound persistent volume claims can be expanded")) //nolint:staticcheck // upstream's words
 	}
 	class, ok := lookup[*storagev1.StorageClass](a, classesTable, "", core.ClassOfClaim(claim))
 	if !ok || class.AllowVolumeExpansion == nil || !*class.AllowVolumeExpansion {
-		return forbidden(a, errNoResize)
+		return Forbidden(a, errNoResize)
 	}
 	return nil
 }

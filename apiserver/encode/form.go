@@ -38,14 +38,20 @@ func VersionOf(table *kinds.Table, gvr schema.GroupVersionResource) *Version {
 		if s.Group != gvr.Group || s.Version != gvr.Version {
 			continue
 		}
-		kind := s.Kind
-		if kind == "" {
-			kind = r.Kind
-		}
-		gvk := schema.GroupVersionKind{Group: s.Group, Version: s.Version, Kind: kind}
-		return &Version{Resource: r, Kind: gvk, served: s, form: store.Form(1 + 2*i)}
+		return served(r, i)
 	}
 	return nil
+}
+
+// served is one of the further versions of a resource.
+func served(r *resource.Resource, i int) *Version {
+	s := &r.Served[i]
+	kind := s.Kind
+	if kind == "" {
+		kind = r.Kind
+	}
+	gvk := schema.GroupVersionKind{Group: s.Group, Version: s.Version, Kind: kind}
+	return &Version{Resource: r, Kind: gvk, served: s, form: store.Form(1 + 2*i)}
 }
 
 // Stored is the version under which a resource is kept.

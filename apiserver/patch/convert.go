@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/typed"
 )
 
-// newConverter reads objects by the schemas of client-go, and kinds that it has none for, those of API groups that came as
+// NewConverter reads objects by the schemas of client-go, and kinds that it has none for, those of API groups that came as
 // add-ons, by schemas that are made from their Go types.
-func newConverter(scheme *runtime.Scheme) (managedfields.TypeConverter, error) {
+func NewConverter(scheme *runtime.Scheme) (managedfields.TypeConverter, error) {
 	known := applyconfigurations.NewTypeConverter(scheme)
 	pod, err := known.ObjectToTyped(&corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}})
 	if err != nil {

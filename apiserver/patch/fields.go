@@ -38,7 +38,7 @@ type managerKey struct {
 // NewFields makes the keeper of field ownership for the types of a scheme.
 func NewFields(scheme *runtime.Scheme) *Fields {
 	f := &Fields{scheme: scheme}
-	f.converter = sync.OnceValues(func() (managedfields.TypeConverter, error) { return newConverter(scheme) })
+	f.converter = sync.OnceValues(func() (managedfields.TypeConverter, error) { return NewConverter(scheme) })
 	f.mu.planner = newPlanner()
 	f.mu.managers = map[managerKey]*managedfields.FieldManager{}
 	return f

@@ -3,6 +3,7 @@ package patch
 import (
 	"reflect"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -20,6 +21,10 @@ import (
 
 // atomic types are owned as a whole.
 var atomic = map[reflect.Type]bool{
+	reflect.TypeFor[admissionv1.MatchResources]():                true,
+	reflect.TypeFor[admissionv1.ParamKind]():                     true,
+	reflect.TypeFor[admissionv1.ParamRef]():                      true,
+	reflect.TypeFor[admissionv1.Variable]():                      true,
 	reflect.TypeFor[corev1.ConfigMapKeySelector]():               true,
 	reflect.TypeFor[corev1.FileKeySelector]():                    true,
 	reflect.TypeFor[corev1.LocalObjectReference]():               true,
@@ -59,6 +64,9 @@ var relations = map[fieldName][]string{
 	fieldOf[resourcev1.ResourceClaimStatus]("Devices"):                    {"device", "driver", "pool", "shareID"},
 	fieldOf[resourcev1.AllocatedDeviceStatus]("Conditions"):               {"type"},
 	fieldOf[certificatesv1.CertificateSigningRequestStatus]("Conditions"): {"type"},
+
+	fieldOf[admissionv1.ValidatingAdmissionPolicyStatus]("Conditions"):             {"type"},
+	fieldOf[admissionv1.ValidatingAdmissionPolicyBindingSpec]("ValidationActions"): {itself},
 
 	fieldOf[batchv1.JobStatus]("Conditions"):                 nil,
 	fieldOf[batchv1.UncountedTerminatedPods]("Succeeded"):    {itself},

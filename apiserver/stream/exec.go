@@ -50,17 +50,16 @@ func (s *Streams) serveStream(w http.ResponseWriter, r *http.Request, t Target) 
 func streamLocation(pod *corev1.Pod, subresource string, query url.Values) (string, url.Values, error) {
 	params := url.Values{}
 	if subresource == "portforward" {
-		var ports []string
-		for _, value := range query["ports"] {
-			for _, port := range strings.Split(value, ",") {
-				if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-					return "", nil, apierrors.NewBadRequest(fmt.Sprintf("unable to parse %q as a port", port))
-				}
-				ports = append(ports, port)
-			}
+		ports, err := ports(query)
+		if err != nil {
+			return "", nil, err
 		}
-		if len(ports) > 0 {
-			params.Set("port", strings.Join(ports, ","))
+		var texts []string
+		for _, port := range ports {
+			texts = append(texts, strconv.Itoa(int(port)))
+		}
+		if len(texts) > 0 {
+			params.Set("port", strings.Join(texts, ","))
 		}
 		return "/portForward/" + pod.Namespace + "/" + pod.Name, params, nil
 	}
@@ -80,4 +79,18 @@ func streamLocation(pod *corev1.Pod, subresource string, query url.Values) (stri
 		params["command"] = query["command"]
 	}
 	return "/" + subresource + "/" + pod.Namespace + "/" + pod.Name + "/" + container, params, nil
+}
+
+func ports(query url.Values) ([]int32, error) {
+	var ports []int32
+	for _, value := range query["ports"] {
+		for _, text := range strings.Split(value, ",") {
+			port, err := strconv.ParseUint(text, 10, 16)
+			if err != nil || port == 0 {
+				return nil, apierrors.NewBadRequest(fmt.Sprintf("unable to parse %q as a port", text))
+			}
+			ports = append(ports, int32(port))
+		}
+	}
+	return ports, nil
 }

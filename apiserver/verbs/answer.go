@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"proa/apiserver/admit"
 	"proa/apiserver/auth"
 	"proa/kinds/resource"
 )
@@ -36,6 +37,13 @@ func (v *Verbs) findAnswer(c *call) (handler, error) {
 func (v *Verbs) Ask(ctx context.Context, q Request, obj resource.Object) (resource.Object, error) {
 	if v.Answer == nil {
 		return nil, notFound(&q)
+	}
+	a := v.attributes(&q, admit.Create, obj, nil, v.Store.Snapshot(), false)
+	if err := v.Admission.Admit(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := v.Admission.Validate(ctx, a); err != nil {
+		return nil, err
 	}
 	out, err := v.Answer(ctx, q.User, q.Namespace, obj)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"proa/apiserver/admit"
 	"proa/kinds/resource"
 )
 
@@ -26,6 +27,10 @@ func (v *Verbs) Bind(ctx context.Context, q Request, binding *corev1.Binding, op
 	if binding.Name != "" && binding.Name != q.Name {
 		return apierrors.NewBadRequest("name in URL does not match name in Binding object")
 	}
+	binding = binding.DeepCopy() // admission may change it
+	binding.SetGroupVersionKind(bindingKind)
+	q = q.withOptions("CreateOptions", &opts)
+	q.body = &admit.Body{Operation: admit.Create, Kind: bindingKind, Object: binding}
 	_, err := v.change(ctx, q, change{
 		apply: func(old resource.Object) (resource.Object, error) {
 			pod, ok := old.(*corev1.Pod)
@@ -36,6 +41,11 @@ func (v *Verbs) Bind(ctx context.Context, q Request, binding *corev1.Binding, op
 				return nil, err
 			}
 			return bound(pod, binding, v.Clock.Now()), nil
+		},
+		take: func(obj, old resource.Object) error {
+			pod, next := obj.(*corev1.Pod), bound(old.(*corev1.Pod), binding, v.Clock.Now())
+			pod.Spec.NodeName, pod.Annotations, pod.Labels = next.Spec.NodeName, next.Annotations, next.Labels
+			return nil
 		},
 		door:    &resource.Subresource{Name: "binding"},
 		manager: q.manager(opts.FieldManager),

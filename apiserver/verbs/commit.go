@@ -115,9 +115,24 @@ func (v *Verbs) remove(ctx context.Context, q *Request, old *store.Item, last re
 // attributes is what admission sees of a write.
 func (v *Verbs) attributes(q *Request, op admit.Operation, obj, old resource.Object, snap store.Snapshot, dryRun bool) *admit.Attributes {
 	return &admit.Attributes{
-		Operation: op, Resource: q.Version.Resource, Subresource: q.Subresource, Namespace: q.Namespace, Name: q.Name,
-		User: q.User, Object: obj, Old: old, DryRun: dryRun, Snapshot: snap, Now: v.Clock.Now(), Warn: q.warn,
+		Operation: op, Resource: q.Version.Resource, Version: q.Version, Body: q.body, Options: q.options, Subresource: q.Subresource, Namespace: q.Namespace, Name: q.Name,
+		User: q.User, Object: obj, Old: old, DryRun: dryRun, Snapshot: snap, Now: v.Clock.Now(), Warn: q.warn, Annotate: q.annotate,
 	}
+}
+
+// admit lets admission change or refuse a write, and validate refuse what is about to be stored, unless that was asked already.
+func (v *Verbs) admit(ctx context.Context, q *Request, a *admit.Attributes) error {
+	if q.admitted {
+		return nil
+	}
+	return v.Admission.Admit(ctx, a)
+}
+
+func (v *Verbs) validate(ctx context.Context, q *Request, a *admit.Attributes) error {
+	if q.admitted {
+		return nil
+	}
+	return v.Admission.Validate(ctx, a)
 }
 
 func isDryRun(values []string) bool { return len(values) > 0 }

@@ -25,6 +25,7 @@ func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts
 	if errs := validation.ValidateCreateOptions(&opts); len(errs) > 0 {
 		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "CreateOptions"}, "", errs)
 	}
+	q = q.withOptions("CreateOptions", &opts)
 	if obj.GetResourceVersion() != "" {
 		return Result{}, errors.New("resourceVersion should not be set on objects to be created") // 500 as upstream's
 	}
@@ -82,9 +83,10 @@ func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, 
 		q.Namespace = q.Name
 	}
 	a := v.attributes(&q, admit.Create, obj, nil, snap, dryRun)
-	if err := v.Admission.Admit(ctx, a); err != nil {
+	if err := v.admit(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
+	dedupOwners(&q, obj) // admission may have added some
 	v.fillSystemFields(obj)
 	q.Name = obj.GetName()
 	if err := v.validateCreate(&q, obj); err != nil {
@@ -95,7 +97,7 @@ func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, 
 		return Result{}, err
 	}
 	a.Name = q.Name
-	if err := v.Admission.Validate(ctx, a); err != nil {
+	if err := v.validate(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
 	if snap.Get(q.key()) != nil {

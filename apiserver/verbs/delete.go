@@ -21,6 +21,7 @@ func (v *Verbs) Delete(ctx context.Context, q Request, opts metav1.DeleteOptions
 	if errs := validation.ValidateDeleteOptions(&opts); len(errs) > 0 {
 		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "DeleteOptions"}, "", errs)
 	}
+	q = q.withOptions("DeleteOptions", opts.DeepCopy())
 	for {
 		result, err := v.deleteOnce(ctx, q, opts)
 		if err == nil || !lostRace(err) {
@@ -47,10 +48,10 @@ func (v *Verbs) deleteOnce(ctx context.Context, q Request, opts metav1.DeleteOpt
 	}
 	dryRun := isDryRun(opts.DryRun)
 	a := v.attributes(&q, admit.Delete, nil, old, snap, dryRun)
-	if err := v.Admission.Admit(ctx, a); err != nil {
+	if err := v.admit(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
-	if err := v.Admission.Validate(ctx, a); err != nil {
+	if err := v.validate(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
 	plan := planDeletion(q.Version.Resource, old, opts, v.Clock.Now())

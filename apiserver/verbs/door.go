@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 
-	"proa/apiserver/admit"
 	"proa/apiserver/chain"
 	"proa/kinds/resource"
 )
@@ -30,11 +29,7 @@ func (v *Verbs) findDoor(c *call, info *chain.Info) (handler, error) {
 	name := r.Table() + "/" + info.Subresource
 	if door := v.Doors[name]; door != nil {
 		return func(v *Verbs, w http.ResponseWriter, c *call) error {
-			a := v.attributes(&c.Request, admit.Connect, nil, nil, v.Store.Snapshot(), false)
-			if err := v.Admission.Admit(c.raw.Context(), a); err != nil {
-				return err
-			}
-			if err := v.Admission.Validate(c.raw.Context(), a); err != nil {
+			if err := v.admitConnection(c, info); err != nil {
 				return err
 			}
 			door(w, c.raw, c.Request)

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"proa/apiserver/admit"
 	"proa/apiserver/encode"
 	"proa/kinds/resource"
 	"proa/store"
@@ -49,6 +50,9 @@ func (v *Verbs) Evict(ctx context.Context, q Request, eviction *policyv1.Evictio
 	if !ok {
 		return notFound(&q)
 	}
+	if err := v.admitEviction(ctx, &q, eviction, pod, isDryRun(opts.DryRun)); err != nil {
+		return err
+	}
 	if unprotected(pod) {
 		_, err := v.Delete(ctx, q, opts)
 		return err
@@ -64,6 +68,20 @@ func (v *Verbs) Evict(ctx context.Context, q Request, eviction *policyv1.Evictio
 	}
 	_, err := v.Delete(ctx, q, opts)
 	return err
+}
+
+// admitEviction asks admission about the eviction. What it leads to, a note in the budget and the pod's end, is part of it.
+func (v *Verbs) admitEviction(ctx context.Context, q *Request, eviction *policyv1.Eviction, pod *corev1.Pod, dryRun bool) error {
+	eviction = eviction.DeepCopy()
+	eviction.SetGroupVersionKind(evictionKind)
+	a := v.attributes(q, admit.Create, nil, pod, v.Store.Snapshot(), dryRun)
+	a.Body = &admit.Body{Operation: admit.Create, Kind: evictionKind, Object: eviction}
+	a.Options = &metav1.CreateOptions{TypeMeta: metav1.TypeMeta{APIVersion: metav1.SchemeGroupVersion.String(), Kind: "CreateOptions"}}
+	if err := v.Admission.Admit(ctx, a); err != nil {
+		return err
+	}
+	q.admitted = true
+	return v.Admission.Validate(ctx, a)
 }
 
 // unprotected pods do no work that an eviction could interrupt.
@@ -82,7 +100,7 @@ func (v *Verbs) spend(ctx context.Context, pod *corev1.Pod, dryRun bool) error {
 	if err != nil || budget == nil || free(budget, pod) {
 		return err
 	}
-	q := Request{Verb: "update", Version: version, Namespace: budget.Namespace, Name: budget.Name, Subresource: "status", Manager: "kube-apiserver"}
+	q := Request{Verb: "update", Version: version, Namespace: budget.Namespace, Name: budget.Name, Subresource: "status", Manager: "kube-apiserver", admitted: true}
 	_, err = v.change(ctx, q, change{
 		apply: func(old resource.Object) (resource.Object, error) {
 			next := old.(*policyv1.PodDisruptionBudget).DeepCopy()

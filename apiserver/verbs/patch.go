@@ -23,6 +23,7 @@ func (v *Verbs) Patch(ctx context.Context, q Request, kind types.PatchType, body
 	if errs := validation.ValidatePatchOptions(&opts, kind); len(errs) > 0 {
 		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "PatchOptions"}, "", errs)
 	}
+	q = q.withOptions("UpdateOptions", &metav1.UpdateOptions{DryRun: opts.DryRun, FieldManager: opts.FieldManager, FieldValidation: opts.FieldValidation})
 	door, err := doorOf(&q)
 	if err != nil {
 		return Result{}, err
@@ -68,9 +69,10 @@ func (v *Verbs) createApplied(ctx context.Context, q Request, obj resource.Objec
 		q.Namespace = q.Name
 	}
 	a := v.attributes(&q, admit.Create, obj, nil, snap, dryRun)
-	if err := v.Admission.Admit(ctx, a); err != nil {
+	if err := v.admit(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
+	dedupOwners(&q, obj)
 	v.fillSystemFields(obj)
 	if err := v.validateCreate(&q, obj); err != nil {
 		return Result{}, err
@@ -79,7 +81,7 @@ func (v *Verbs) createApplied(ctx context.Context, q Request, obj resource.Objec
 	if err != nil {
 		return Result{}, err
 	}
-	if err := v.Admission.Validate(ctx, a); err != nil {
+	if err := v.validate(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
 	return v.put(ctx, &q, obj, nil, claims, dryRun)

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"proa/apiserver/admit"
 	"proa/apiserver/encode"
 	"proa/apiserver/patch"
 	"proa/kinds/resource"
@@ -36,6 +37,8 @@ func scaleOf(r *resource.Resource, obj resource.Object) *autoscalingv1.Scale {
 // Rescale sets the replicas of an object. make returns the Scale that is wanted, given the one that is.
 func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun bool, make func(*autoscalingv1.Scale) (*autoscalingv1.Scale, error)) (*autoscalingv1.Scale, error) {
 	r := q.Version.Resource
+	q = q.withOptions("UpdateOptions", &metav1.UpdateOptions{FieldManager: manager})
+	q.body = &admit.Body{Operation: admit.Update, Kind: scaleKind}
 	result, err := v.change(ctx, q, change{
 		apply: func(old resource.Object) (resource.Object, error) {
 			was := scaleOf(r, old)
@@ -46,12 +49,18 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 			if err := checkScale(&q, want, old); err != nil {
 				return nil, err
 			}
+			want.SetGroupVersionKind(scaleKind)
+			q.body.Object, q.body.Old = want, was
 			obj := copyOf(old)
 			r.Scale.Set(obj, want.Spec.Replicas)
 			if want.ResourceVersion != "" {
 				obj.SetResourceVersion(want.ResourceVersion)
 			}
 			return obj, nil
+		},
+		take: func(obj, _ resource.Object) error {
+			r.Scale.Set(obj, q.body.Object.(*autoscalingv1.Scale).Spec.Replicas)
+			return nil
 		},
 		manager: q.manager(manager),
 		dryRun:  dryRun,

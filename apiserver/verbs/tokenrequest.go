@@ -28,8 +28,10 @@ func (v *Verbs) RequestToken(ctx context.Context, q Request, request *authentica
 	if request.Namespace != "" && request.Namespace != q.Namespace {
 		return nil, apierrors.NewBadRequest("service account namespace does not match the URL")
 	}
+	request = request.DeepCopy() // admission may change it
+	request.SetGroupVersionKind(tokenRequestKind)
 	a := v.attributes(&q, admit.Create, nil, nil, v.Store.Snapshot(), false)
-	a.Body = request
+	a.Body = &admit.Body{Operation: admit.Create, Kind: tokenRequestKind, Object: request}
 	if err := v.Admission.Admit(ctx, a); err != nil {
 		return nil, err
 	}

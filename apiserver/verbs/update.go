@@ -28,6 +28,8 @@ type change struct {
 	conditional bool
 	// applied: apply keeps the ownership of fields itself.
 	applied bool
+	// take puts what admission made of the request's body into the object. nil: admission changes the object itself.
+	take func(obj, old resource.Object) error
 	// relaxed rules of a subresource; nil for the resource itself.
 	door *resource.Subresource
 
@@ -41,6 +43,7 @@ func (v *Verbs) Update(ctx context.Context, q Request, obj resource.Object, opts
 	if errs := validation.ValidateUpdateOptions(&opts); len(errs) > 0 {
 		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "UpdateOptions"}, "", errs)
 	}
+	q = q.withOptions("UpdateOptions", &opts)
 	if err := checkName(&q, obj); err != nil {
 		return Result{}, err
 	}
@@ -115,8 +118,13 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 		}
 	}
 	a := v.attributes(&q, admit.Update, obj, old, snap, c.dryRun)
-	if err := v.Admission.Admit(ctx, a); err != nil {
+	if err := v.admit(ctx, &q, a); err != nil {
 		return Result{}, err
+	}
+	if c.take != nil {
+		if err := c.take(obj, old); err != nil {
+			return Result{}, err
+		}
 	}
 	dedupOwners(&q, obj)
 	if err := v.validateUpdate(&q, c.door, obj, old); err != nil {
@@ -126,7 +134,7 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	if err := v.Admission.Validate(ctx, a); err != nil {
+	if err := v.validate(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
 	if finished(obj, old) {
@@ -197,6 +205,7 @@ func (v *Verbs) changeAbsent(ctx context.Context, q Request, c change) (Result, 
 	if c.dryRun {
 		opts.DryRun = []string{metav1.DryRunAll}
 	}
+	q = q.withOptions("CreateOptions", &opts)
 	if c.applied {
 		return v.createApplied(ctx, q, obj, c.dryRun)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 
@@ -57,12 +59,30 @@ type Request struct {
 	Subresource string
 	Manager     string // the field manager when options name none: the user agent's first word
 	Warn        func(string)
+	Annotate    func(key, value string) // adds to the audit's record; optional
+
+	options  runtime.Object // as admission shows them to webhooks
+	body     *admit.Body    // what is written to a subresource, if not the object
+	admitted bool           // admission was asked about a request of which this is a part
 }
 
 func (q *Request) warn(text string) {
 	if q.Warn != nil {
 		q.Warn(text)
 	}
+}
+
+func (q *Request) annotate(key, value string) {
+	if q.Annotate != nil {
+		q.Annotate(key, value)
+	}
+}
+
+// withOptions is the request with what the client asked for besides.
+func (q Request) withOptions(kind string, options runtime.Object) Request {
+	options.GetObjectKind().SetGroupVersionKind(metav1.SchemeGroupVersion.WithKind(kind))
+	q.options = options
+	return q
 }
 
 func (q *Request) groupResource() schema.GroupResource {

@@ -63,6 +63,7 @@ var owners = []struct{ module, folder, why string }{
 	{"github.com/coreos/go-oidc", "apiserver/auth/oidc", "one place checks tokens of other issuers"},
 	{"k8s.io/kms", "apiserver/seal", "one place talks to key management plug-ins"},
 	{"golang.org/x/crypto", "apiserver/seal", "one place encrypts what is stored"},
+	{"k8s.io/pod-security-admission", "apiserver/admit", "one place knows the levels of pod security"},
 	{"k8s.io/kubectl", "cmd/...", "kubectl is a verb of the program"},
 	{"k8s.io/client-go/kubernetes", "", "the typed clients of all groups are bigger than the product"},
 	{"k8s.io/kubernetes", "", "upstream itself is for test modules only"},
