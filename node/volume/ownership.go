@@ -1,10 +1,10 @@
 package volume
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	v1 "k8s.io/api/core/v1"
@@ -12,7 +12,10 @@ import (
 
 // setGroup gives a directory tree to the pod's fsGroup, if it has one: the group may read (and write), and directories hand
 // the group on to what is made in them.
-func setGroup(root string, pod *v1.Pod, readOnly bool) error {
+//
+// Other pods may change the tree meanwhile: every name is looked up beneath the directory that was opened, so that a link
+// which takes a file's place leads nowhere else.
+func setGroup(dir string, pod *v1.Pod, readOnly bool) error {
 	if pod.Spec.SecurityContext == nil || pod.Spec.SecurityContext.FSGroup == nil {
 		return nil
 	}
@@ -21,26 +24,42 @@ func setGroup(root string, pod *v1.Pod, readOnly bool) error {
 	if readOnly {
 		files = 0o440
 	}
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("set group of volume: %w", err)
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			err = give(root, path, group, files)
 		}
-		if err := os.Lchown(path, -1, group); err != nil {
+		if errors.Is(err, fs.ErrNotExist) && path != "." {
+			return nil // another pod removed it
+		}
+		if err != nil {
 			return fmt.Errorf("set group of volume: %w", err)
 		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		if info.Mode()&fs.ModeSymlink != 0 {
-			return nil // chmod would reach what it points to
-		}
-		mode := info.Mode() | files
-		if info.IsDir() {
-			mode |= fs.ModeSetgid | 0o110
-		}
-		return os.Chmod(path, mode)
+		return nil
 	})
+}
+
+// give gives one file to a group, which gets the permission bits of files.
+func give(root *os.Root, path string, group int, files fs.FileMode) error {
+	if err := root.Lchown(path, -1, group); err != nil {
+		return err
+	}
+	info, err := root.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return nil // chmod would reach what it points to
+	}
+	mode := info.Mode() | files
+	if info.IsDir() {
+		mode |= fs.ModeSetgid | 0o110
+	}
+	return root.Chmod(path, mode)
 }
 
 // isGroups says whether a directory is the group's, with the access that setGroup gives it.
