@@ -13,6 +13,7 @@ import (
 	"proa/kinds/core"
 	"proa/kinds/devices"
 	"proa/kinds/discovery"
+	"proa/kinds/flowcontrol"
 	"proa/kinds/legacy"
 	"proa/kinds/metrics"
 	"proa/kinds/networking"
@@ -74,6 +75,9 @@ func Builtin() *Table {
 
 		coordination.Lease(),
 		discovery.EndpointSlice(),
+
+		flowcontrol.FlowSchema(),
+		flowcontrol.PriorityLevelConfiguration(),
 
 		metrics.NodeMetrics(),
 		metrics.PodMetrics(),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,6 +36,13 @@ func filler(seed int64) *randfill.Filler {
 			m.ManagedFields, m.Finalizers, m.OwnerReferences = nil, nil, nil
 		},
 		func(f *metav1.FieldsV1, c randfill.Continue) { f.Raw = nil },
+		// The keys of these lists are left out of the JSON when they are empty, which upstream's keeper cannot take.
+		func(c *flowcontrolv1.FlowSchemaConditionType, r randfill.Continue) {
+			*c = flowcontrolv1.FlowSchemaConditionType("abc"[r.Rand.Intn(3):])
+		},
+		func(c *flowcontrolv1.PriorityLevelConfigurationConditionType, r randfill.Continue) {
+			*c = flowcontrolv1.PriorityLevelConfigurationConditionType("abc"[r.Rand.Intn(3):])
+		},
 		func(e *runtime.RawExtension, c randfill.Continue) {
 			*e = runtime.RawExtension{Raw: []byte([]string{`{"a":{"b":1}}`, `{"a":{"b":2},"c":[1]}`}[c.Rand.Intn(2)])}
 		},
