@@ -18,6 +18,7 @@ import (
 	"proa/apiserver/admit"
 	"proa/apiserver/auth"
 	"proa/apiserver/chain"
+	"proa/apiserver/fair"
 	"proa/apiserver/patch"
 	"proa/apiserver/verbs"
 	"proa/kinds"
@@ -26,13 +27,13 @@ import (
 
 // Config says what the API server works with.
 type Config struct {
-	Store         store.Store        // required
-	Kinds         *kinds.Table       // required
-	Scheme        *runtime.Scheme    // required: names the Go types of Kinds
-	Authenticator auth.Authenticator // required
-	Authorizer    auth.Authorizer    // required
-	Clock         clock.WithTicker   // optional: the real one
-	Admission     []admit.Step       // optional: nil means no admission; see admit.Steps
+	Store         store.Store                         // required
+	Kinds         *kinds.Table                        // required
+	Scheme        *runtime.Scheme                     // required: names the Go types of Kinds
+	Authenticator auth.Authenticator                  // required
+	Authorizer    auth.Authorizer                     // required
+	Clock         clock.WithTickerAndDelayedExecution // optional: the real one
+	Admission     []admit.Step                        // optional: nil means no admission; see admit.Steps
 
 	Tokens   verbs.TokenIssuer // optional: serves serviceaccounts/token
 	Answer   verbs.Answer      // optional: answers the kinds that are not stored; see auth.Reviews
@@ -45,7 +46,7 @@ type Config struct {
 	Paths []func(http.ResponseWriter, *http.Request) bool
 	Audit func(chain.Event) // optional
 
-	MaxReading, MaxWriting int // optional: requests in flight
+	Seats int // optional: for requests in flight; 0 means 600
 }
 
 // Server serves the API of one store.
@@ -54,6 +55,7 @@ type Server struct {
 	verbs   *verbs.Verbs
 	handler http.Handler
 	drain   *chain.Drain
+	fair    *fair.Dispatcher
 }
 
 // New makes a server. It starts nothing.
@@ -72,8 +74,11 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make API server: %w", err)
 	}
-	filters, err := chain.Filters(chain.Config{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Clock: c.Clock,
-		MaxReading: c.MaxReading, MaxWriting: c.MaxWriting, Audit: c.Audit, Drain: s.drain})
+	if s.fair, err = fair.New(fair.Config{Source: c.Store, Clock: c.Clock, Seats: c.Seats}); err != nil {
+		return nil, fmt.Errorf("make API server: %w", err)
+	}
+	filters, err := chain.Filters(chain.Config{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Clock: c.Clock, Fair: s.fair,
+		Audit: c.Audit, Drain: s.drain})
 	if err != nil {
 		return nil, fmt.Errorf("make API server: %w", err)
 	}
@@ -84,6 +89,9 @@ func New(c Config) (*Server, error) {
 
 // Handler serves the whole API.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run shares the seats of the server among those who ask until ctx ends. Requests are served before it runs, too.
+func (s *Server) Run(ctx context.Context) error { return s.fair.Run(ctx) }
 
 // Drain refuses new requests, ends watches, and waits for requests under way or for ctx.
 func (s *Server) Drain(ctx context.Context) error { return s.drain.Stop(ctx) }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"proa/apiserver/auth"
+	"proa/apiserver/fair"
 )
 
 // Config says what the filters need.
@@ -15,12 +16,11 @@ type Config struct {
 	Authenticator auth.Authenticator // required
 	Authorizer    auth.Authorizer    // required
 	Clock         clock.WithTicker   // required
+	Fair          *fair.Dispatcher   // required: says whose turn it is
 
-	MaxReading int           // optional: requests in flight that only read; 0 means 400
-	MaxWriting int           // optional: requests in flight that write; 0 means 200
-	Timeout    time.Duration // optional: of requests that do not run long; 0 means a minute
-	Audit      func(Event)   // optional: called once for each request when its answer is known
-	Drain      *Drain        // optional: refuses requests while the server stops
+	Timeout time.Duration // optional: of requests that do not run long; 0 means a minute
+	Audit   func(Event)   // optional: called once for each request when its answer is known
+	Drain   *Drain        // optional: refuses requests while the server stops
 }
 
 // Filter is one row of the list: it does something, and lets next do the rest.
@@ -31,8 +31,8 @@ type Filter struct {
 
 // Filters lists what a request passes, outermost first.
 func Filters(c Config) ([]Filter, error) {
-	if c.Authenticator == nil || c.Authorizer == nil || c.Clock == nil {
-		return nil, errors.New("make the chain: Authenticator, Authorizer and Clock are required")
+	if c.Authenticator == nil || c.Authorizer == nil || c.Clock == nil || c.Fair == nil {
+		return nil, errors.New("make the chain: Authenticator, Authorizer, Clock and Fair are required")
 	}
 	return []Filter{
 		{"panic", recovered},
@@ -41,8 +41,8 @@ func Filters(c Config) ([]Filter, error) {
 		{"audit", c.audited},
 		{"timeout", c.timed},
 		{"authenticate", c.authenticated},
-		{"limit", c.limited()},
 		{"impersonate", c.impersonated},
+		{"fair", c.shared},
 		{"authorize", c.authorized},
 	}, nil
 }

@@ -19,17 +19,17 @@ import (
 
 // Config says what the verbs work on.
 type Config struct {
-	Store      store.Store      // required
-	Kinds      *kinds.Table     // required
-	Admission  *admit.Chain     // required
-	Fields     *patch.Fields    // required
-	Authorizer auth.Authorizer  // required: asked again when an update turns out to create
-	Clock      clock.WithTicker // required
-	Stopping   <-chan struct{}  // optional: closed when watches are to end
-	Doors      map[string]Door  // optional: subresources that others serve: "pods/log"
-	Tokens     TokenIssuer      // optional: serves serviceaccounts/token
-	Answer     Answer           // optional: answers the kinds that are not stored
-	Observed   Observed         // optional: yields the kinds that are seen, not stored
+	Store      store.Store                         // required
+	Kinds      *kinds.Table                        // required
+	Admission  *admit.Chain                        // required
+	Fields     *patch.Fields                       // required
+	Authorizer auth.Authorizer                     // required: asked again when an update turns out to create
+	Clock      clock.WithTickerAndDelayedExecution // required
+	Stopping   <-chan struct{}                     // optional: closed when watches are to end
+	Doors      map[string]Door                     // optional: subresources that others serve: "pods/log"
+	Tokens     TokenIssuer                         // optional: serves serviceaccounts/token
+	Answer     Answer                              // optional: answers the kinds that are not stored
+	Observed   Observed                            // optional: yields the kinds that are seen, not stored
 }
 
 // Door serves a subresource that is not a view of the stored object.

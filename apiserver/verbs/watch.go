@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"proa/apiserver/chain"
 	"proa/apiserver/encode"
 	"proa/store"
 )
@@ -73,8 +74,11 @@ func (s *watch) run(ctx context.Context, v *Verbs, opts *metav1.ListOptions, rev
 			if err := v.waitFor(ctx, rev); err != nil {
 				return err
 			}
-		} else if !s.await(ctx, v, rev) {
-			return nil
+		} else {
+			chain.Initialized(ctx) // who waits for a revision that is far off keeps no seat
+			if !s.await(ctx, v, rev) {
+				return nil
+			}
 		}
 	}
 	from := rev
@@ -97,6 +101,7 @@ func (s *watch) run(ctx context.Context, v *Verbs, opts *metav1.ListOptions, rev
 	if err != nil {
 		return s.expired(err, from, v.Store.Compacted())
 	}
+	chain.Initialized(ctx)
 	return s.follow(ctx, v, watcher, from)
 }
 
