@@ -19,6 +19,7 @@ import (
 	"proa/controllers/endpointslice"
 	"proa/controllers/endpointslicemirroring"
 	"proa/controllers/ephemeralvolume"
+	"proa/controllers/flowcontrol"
 	"proa/controllers/garbagecollector"
 	"proa/controllers/horizontalpodautoscaler"
 	"proa/controllers/ipaddress"
@@ -73,6 +74,7 @@ func All(config Config) []reconcile.Controller {
 		certificate.NewCleaner(),
 		bootstraptoken.NewCleaner(),
 		bootstraptoken.NewSigner(),
+		flowcontrol.New(),
 
 		apiservice.New(config.Check),
 		admissionpolicy.New(config.CheckPolicy),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
@@ -19,6 +20,7 @@ import (
 
 	"proa/apiserver/auth"
 	"proa/client"
+	"proa/kinds/flowcontrol"
 	"proa/kinds/networking"
 	"proa/kinds/scheduling"
 	"proa/kinds/storage"
@@ -55,6 +57,7 @@ func (c *control) bootstrap(ctx context.Context) error {
 		func() error {
 			return ensureAll(ctx, api, "clusterrolebindings.rbac.authorization.k8s.io", nodeClientBinding())
 		},
+		func() error { return c.bootstrapSharing(ctx, api) },
 		func() error { return ensureAll(ctx, api, "storageclasses.storage.k8s.io", localClass()) },
 		func() error { return ensureAll(ctx, api, "ingressclasses.networking.k8s.io", edgeClass()) },
 		func() error { return ensureAll(ctx, api, "servicecidrs.networking.k8s.io", c.serviceRanges()) },
@@ -72,6 +75,19 @@ func (c *control) bootstrap(ctx context.Context) error {
 	}
 	c.health.done(startSteps...)
 	return nil
+}
+
+// bootstrapSharing writes by what rules requests share the API server. Controllers keep them in step from then on.
+func (c *control) bootstrapSharing(ctx context.Context, api client.Client) error {
+	var levels, schemas []client.Object
+	for _, l := range slices.Concat(flowcontrol.MandatoryLevels(), flowcontrol.SuggestedLevels()) {
+		levels = append(levels, l)
+	}
+	for _, s := range slices.Concat(flowcontrol.MandatorySchemas(), flowcontrol.SuggestedSchemas()) {
+		schemas = append(schemas, s)
+	}
+	return errors.Join(ensureAll(ctx, api, "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io", levels...),
+		ensureAll(ctx, api, "flowschemas.flowcontrol.apiserver.k8s.io", schemas...))
 }
 
 // localClass is the class of claims that name none: a directory of the node where the claim's first pod runs.

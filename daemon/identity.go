@@ -20,6 +20,9 @@ func (c *control) trust() rootca.Trust {
 // groupsOf are the groups that the API gives a user of the system by its name alone.
 func groupsOf(identity string) []string {
 	rest, isAccount := strings.CutPrefix(identity, "system:serviceaccount:")
+	if identity == systemUser {
+		return []string{"system:masters"}
+	}
 	if !isAccount {
 		return nil
 	}

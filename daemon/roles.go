@@ -125,6 +125,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	parts.add("keys", c.keys.Run)
 	c.followIdentity(parts)
 	parts.add("api", c.serve)
+	parts.add("fairness", c.api.Run)
 	if err := c.bootstrap(ctx); err != nil {
 		return nil, errors.Join(err, parts.stop(), c.close())
 	}
