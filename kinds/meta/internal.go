@@ -18,13 +18,6 @@ func (i internal) MarshalJSON() ([]byte, error) {
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
-	if v.Kind() == reflect.Slice && v.Len() > 0 && v.Type().Elem().Kind() == reflect.Struct {
-		items := make([]json.Marshaler, v.Len())
-		for i := range items {
-			items[i] = internal{v.Index(i)}
-		}
-		return json.Marshal(items)
-	}
 	if v.Kind() != reflect.Struct || v.Type().Implements(reflect.TypeFor[json.Marshaler]()) ||
 		reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[json.Marshaler]()) {
 		return json.Marshal(v.Interface())
