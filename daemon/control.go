@@ -57,8 +57,8 @@ type control struct {
 }
 
 // openControl opens keys and store and puts the API server together. Nothing is served yet.
-func openControl(cfg *Config) (c *control, err error) {
-	c = &control{cfg: cfg, kinds: kinds.Builtin(), health: newHealth()}
+func openControl(cfg *Config) (_ *control, err error) {
+	c := &control{cfg: cfg, kinds: kinds.Builtin(), health: newHealth()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
