@@ -32,6 +32,7 @@ import (
 // place is a server over a store in memory, with a clock that stands still.
 type place struct {
 	t      testing.TB
+	kinds  *kinds.Table
 	store  store.Store
 	server *apiserver.Server
 	clock  *clocktesting.FakeClock
@@ -70,7 +71,7 @@ func newPlace(t testing.TB, steps ...admit.Step) *place {
 // newPlaceWith is for steps that look into the place's store.
 func newPlaceWith(t testing.TB, stepsOf func(store.Store) []admit.Step) *place {
 	table := kinds.Builtin()
-	p := &place{t: t, clock: clocktesting.NewFakeClock(epoch), store: storetest.New(t, encode.Decoder(table))}
+	p := &place{t: t, kinds: table, clock: clocktesting.NewFakeClock(epoch), store: storetest.New(t, encode.Decoder(table))}
 	steps := stepsOf(p.store)
 	scheme := kinds.NewScheme()
 	documents := discovery.New(discovery.Config{Kinds: table, Scheme: scheme})

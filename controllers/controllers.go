@@ -12,6 +12,7 @@ import (
 	"proa/controllers/bootstraptoken"
 	"proa/controllers/certificate"
 	"proa/controllers/cronjob"
+	"proa/controllers/customresource"
 	"proa/controllers/daemonset"
 	"proa/controllers/deployment"
 	"proa/controllers/disruption"
@@ -65,6 +66,7 @@ type Config struct {
 // All lists every controller of a cluster.
 func All(config Config) []reconcile.Controller {
 	return []reconcile.Controller{
+		customresource.New(config.Kinds),
 		namespace.New(config.Kinds),
 		serviceaccount.New(),
 		rootca.New(config.RootCA),

@@ -21,6 +21,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/apiserver/auth/oidc"
 	"proa/apiserver/auth/webhook"
+	"proa/apiserver/custom"
 	"proa/apiserver/discovery"
 	"proa/apiserver/encode"
 	"proa/apiserver/seal"
@@ -40,6 +41,7 @@ type control struct {
 	kinds    *kinds.Table
 	keys     *pki.PKI
 	store    store.Store
+	custom   *custom.Kinds
 	api      *apiserver.Server
 	access   *auth.Access
 	tokens   *auth.Tokens
@@ -72,6 +74,9 @@ func openControl(cfg *Config) (_ *control, err error) {
 		return nil, err
 	}
 	if err := c.openStore(); err != nil {
+		return nil, err
+	}
+	if c.custom, err = c.openCustom(); err != nil {
 		return nil, err
 	}
 	if err := c.openAPI(); err != nil {

@@ -19,6 +19,9 @@ func (c *control) trust() rootca.Trust {
 
 // groupsOf are the groups that the API gives a user of the system by its name alone.
 func groupsOf(identity string) []string {
+	if identity == systemUser {
+		return []string{"system:masters"}
+	}
 	rest, isAccount := strings.CutPrefix(identity, "system:serviceaccount:")
 	if identity == systemUser {
 		return []string{"system:masters"}

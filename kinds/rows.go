@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"proa/kinds/admissionregistration"
+	"proa/kinds/apiextensions"
 	"proa/kinds/apiregistration"
 	"proa/kinds/apps"
 	"proa/kinds/authentication"
@@ -44,6 +45,7 @@ func Builtin() *Table {
 		core.ServiceAccount(),
 		core.Service(),
 
+		apiextensions.CustomResourceDefinition(),
 		apiregistration.APIService(),
 
 		authentication.SelfSubjectReview(),

@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"proa/client"
+	"proa/kinds/resource"
 )
 
 // Key names what a controller reconciles. It need not exist (any more), nor be an object at all.
@@ -54,6 +55,9 @@ type Controller struct {
 	Source string
 	// Reads are the tables whose changes may make it act. It may look at no others, unless After brings it back.
 	Reads []Read
+	// Custom says which keys a change of a kind that users define concerns, for as long as there is the kind; nil: none. Its
+	// result is asked for once for each table.
+	Custom func(row *resource.Resource) (read Read, wanted bool)
 	// Writes are the fields that this controller alone writes, as "table/field.path": "deployments.apps/status". Objects
 	// that it creates as a whole are "table(which)": "pods(of a ReplicaSet)". Two controllers with one entry are refused.
 	Writes []string
@@ -118,6 +122,22 @@ func ControllerKeys(event client.Event, kind schema.GroupVersionKind) []Key {
 		}
 	}
 	return keys
+}
+
+// readsOf are what the controller reads of a table. row is the table's if users defined it, or nil.
+func (c *Controller) readsOf(table string, row *resource.Resource) []Read {
+	var reads []Read
+	for _, read := range c.Reads {
+		if read.Table == table {
+			reads = append(reads, read)
+		}
+	}
+	if row != nil && c.Custom != nil {
+		if read, wanted := c.Custom(row); wanted {
+			reads = append(reads, read)
+		}
+	}
+	return reads
 }
 
 // EventSource is the component that the controller's events name.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"proa/client"
+	"proa/kinds/resource"
 )
 
 const (
@@ -12,17 +13,34 @@ const (
 	maxWatchDelay = 10 * time.Second
 )
 
+// reader is a controller with what it reads of one table.
+type reader struct {
+	*running
+	reads []Read
+}
+
+// readers are the controllers that read a table. row is the table's if users defined it, or nil.
+func (h *Host) readers(table string, row *resource.Resource) []reader {
+	var all []reader
+	for _, c := range h.controllers {
+		if reads := c.readsOf(table, row); len(reads) > 0 {
+			all = append(all, reader{c, reads})
+		}
+	}
+	return all
+}
+
 // follow adds the keys of every change of a table, until ctx ends. After a watch that broke it looks at everything that
 // its controllers read: the keys of objects that were deleted meanwhile are known to other tables only.
-func (h *Host) follow(ctx context.Context, table string) {
+func (h *Host) follow(ctx context.Context, table string, readers []reader) {
 	delay := minWatchDelay
 	for first := true; ctx.Err() == nil; first = false {
 		view := h.reader.View()
 		watcher, err := h.reader.Watch(table, view)
 		if err == nil {
-			h.addRead(table, view, first)
+			h.addRead(readers, view, first)
 			var seen bool
-			if seen, err = h.forward(ctx, table, watcher); seen {
+			if seen, err = h.forward(ctx, readers, watcher); seen {
 				delay = minWatchDelay
 			}
 		}
@@ -36,22 +54,19 @@ func (h *Host) follow(ctx context.Context, table string) {
 }
 
 // addRead adds what a table's objects concern, or all keys of the controllers that read the table.
-func (h *Host) addRead(table string, view client.View, onlyTable bool) {
-	for _, c := range h.controllers {
-		for _, read := range c.Reads {
-			switch {
-			case read.Table != table:
-			case onlyTable:
-				c.addTable(read, view)
-			default:
-				c.addAll(view)
-			}
+func (h *Host) addRead(readers []reader, view client.View, onlyTable bool) {
+	for _, c := range readers {
+		if !onlyTable {
+			c.addAll(view)
+		}
+		for _, read := range c.reads {
+			c.addTable(read, view)
 		}
 	}
 }
 
 // forward adds keys until the watch breaks; it says how, and whether there was any event.
-func (h *Host) forward(ctx context.Context, table string, watcher client.Watcher) (seen bool, err error) {
+func (h *Host) forward(ctx context.Context, readers []reader, watcher client.Watcher) (seen bool, err error) {
 	for {
 		events, err := watcher.Next(ctx)
 		if err != nil {
@@ -59,11 +74,8 @@ func (h *Host) forward(ctx context.Context, table string, watcher client.Watcher
 		}
 		seen = true
 		view := h.reader.View()
-		for _, c := range h.controllers {
-			for _, read := range c.Reads {
-				if read.Table != table {
-					continue
-				}
+		for _, c := range readers {
+			for _, read := range c.reads {
 				for _, event := range events {
 					c.queue.add(read.Keys(view, event)...)
 				}

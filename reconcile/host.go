@@ -59,6 +59,7 @@ type Host struct {
 // running is a controller with its queue.
 type running struct {
 	Controller
+	kinds  *kinds.Table
 	client client.Client
 	events *Recorder
 	queue  *queue
@@ -88,13 +89,13 @@ func New(config Config, controllers ...Controller) (*Host, error) {
 	if config.Observe == nil {
 		config.Observe = func(Observation) {}
 	}
-	return &Host{config: config, controllers: runnings(controllers), tables: tablesOf(controllers)}, nil
+	return &Host{config: config, controllers: runnings(config.Kinds, controllers), tables: tablesOf(controllers)}, nil
 }
 
-func runnings(controllers []Controller) []*running {
+func runnings(table *kinds.Table, controllers []Controller) []*running {
 	list := make([]*running, len(controllers))
 	for i, c := range controllers {
-		list[i] = &running{Controller: c}
+		list[i] = &running{Controller: c, kinds: table}
 	}
 	return list
 }
@@ -155,8 +156,9 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	var followers sync.WaitGroup
 	for _, table := range h.tables {
-		followers.Go(func() { h.follow(ctx, table) })
+		followers.Go(func() { h.follow(ctx, table, h.readers(table, nil)) })
 	}
+	followers.Go(func() { h.followCustom(ctx) })
 	stopResync := h.resync()
 
 	<-ctx.Done()
@@ -215,6 +217,15 @@ func (h *Host) resync() (stop func()) {
 func (c *running) addAll(view client.View) {
 	for _, read := range c.Reads {
 		c.addTable(read, view)
+	}
+	if c.Custom == nil {
+		return
+	}
+	rows, _ := c.kinds.Custom()
+	for _, row := range rows {
+		if read, wanted := c.Custom(row); wanted {
+			c.addTable(read, view)
+		}
 	}
 }
 

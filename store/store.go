@@ -81,7 +81,13 @@ type Item struct {
 
 	decode func(*Item) any
 	value  atomic.Pointer[any]
-	forms  [FormCount]atomic.Pointer[[]byte]
+	forms  [FormCount]atomic.Pointer[form]
+}
+
+// form is a wire form; mark says by which rules it was made.
+type form struct {
+	mark uint64
+	data []byte
 }
 
 // NewItem makes an item that is about to be published. value is the decoded form, or nil to have decode
@@ -112,20 +118,32 @@ func (i *Item) Value() any {
 // Encoded returns the wire form f of the item, made by encode on first demand and kept. The bytes are shared:
 // callers must not change them. Two first callers may both encode; one result is kept.
 func (i *Item) Encoded(f Form, encode func(*Item) ([]byte, error)) ([]byte, error) {
-	if b := i.forms[f].Load(); b != nil {
-		return *b, nil
+	return i.EncodedBy(f, 0, encode)
+}
+
+// EncodedBy is Encoded for forms whose rules change while the item stays: one that was made under another mark is made anew.
+func (i *Item) EncodedBy(f Form, mark uint64, encode func(*Item) ([]byte, error)) ([]byte, error) {
+	had := i.forms[f].Load()
+	if had != nil && had.mark == mark {
+		return had.data, nil
 	}
 	b, err := encode(i)
 	if err != nil {
 		return nil, err
 	}
-	if i.forms[f].CompareAndSwap(nil, &b) {
+	if i.forms[f].CompareAndSwap(had, &form{mark, b}) {
 		return b, nil
 	}
-	if first := i.forms[f].Load(); first != nil {
-		return *first, nil
+	if first := i.forms[f].Load(); first != nil && first.mark == mark {
+		return first.data, nil
 	}
 	return b, nil // another caller was first, and Shed came between
+}
+
+// HasForm says whether EncodedBy would not encode.
+func (i *Item) HasForm(f Form, mark uint64) bool {
+	had := i.forms[f].Load()
+	return had != nil && had.mark == mark
 }
 
 // Hint returns what of derived from the item when it was first asked for: some bits, never 0, by which readers tell most items

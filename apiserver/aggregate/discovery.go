@@ -95,7 +95,7 @@ func (a *Aggregator) serveGroup(w http.ResponseWriter, r *http.Request, local Lo
 }
 
 func respond(w http.ResponseWriter, r *http.Request, obj runtime.Object) {
-	accept, err := encode.Negotiate(r, false)
+	accept, err := encode.Negotiate(r, encode.Binary)
 	responder := encode.Responder{Accept: accept, Request: r}
 	if err != nil {
 		responder.Error(w, err)

@@ -12,7 +12,7 @@ import (
 
 // Refuse answers with a Status in the form that the client asked for.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	accept, negotiated := encode.Negotiate(r, true)
+	accept, negotiated := encode.Negotiate(r, encode.Shapes|encode.Binary)
 	if negotiated != nil {
 		accept = encode.Accept{}
 	}

@@ -32,10 +32,11 @@ func (h *Handler) serveAggregated(w http.ResponseWriter, r *http.Request, core b
 	if wanted == "" {
 		return false
 	}
-	h.aggregated.Do(h.aggregate)
-	doc := h.aggregated.named
+	now := h.now()
+	now.aggregated.Do(now.aggregate)
+	doc := now.aggregated.named
 	if core {
-		doc = h.aggregated.core
+		doc = now.aggregated.core
 	}
 	body := doc.body
 	if wanted != "v2" {
@@ -70,10 +71,10 @@ func aggregatedVersion(accept string) string {
 	return ""
 }
 
-func (h *Handler) aggregate() {
+func (s *served) aggregate() {
 	var core, named []apidiscoveryv2.APIGroupDiscovery
-	for i := range h.groups {
-		g := &h.groups[i]
+	for i := range s.groups {
+		g := &s.groups[i]
 		out := apidiscoveryv2.APIGroupDiscovery{ObjectMeta: metav1.ObjectMeta{Name: g.name}}
 		for j := range g.versions {
 			out.Versions = append(out.Versions, apidiscoveryv2.APIVersionDiscovery{
@@ -87,7 +88,7 @@ func (h *Handler) aggregate() {
 			named = append(named, out)
 		}
 	}
-	h.aggregated.core, h.aggregated.named = aggregatedDocument(core), aggregatedDocument(named)
+	s.aggregated.core, s.aggregated.named = aggregatedDocument(core), aggregatedDocument(named)
 }
 
 func aggregatedDocument(groups []apidiscoveryv2.APIGroupDiscovery) document {

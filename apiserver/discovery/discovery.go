@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -28,14 +29,20 @@ type Config struct {
 
 // Handler answers discovery. It is safe for many goroutines.
 type Handler struct {
-	cfg    Config
-	groups []group
+	cfg     Config
+	current atomic.Pointer[served]
+	schemas schemas
+}
+
+// served is what there is, for as long as the table of kinds stays as it is. It never changes.
+type served struct {
+	generation uint64
+	groups     []group
 
 	aggregated struct {
 		sync.Once
 		core, named document
 	}
-	schemas schemas
 }
 
 // New renders nothing yet.
@@ -43,9 +50,21 @@ func New(cfg Config) *Handler {
 	if cfg.Doors == nil {
 		cfg.Doors = StandardDoors()
 	}
-	h := &Handler{cfg: cfg, groups: groupsOf(cfg.Kinds, cfg.Doors)}
+	h := &Handler{cfg: cfg}
 	h.schemas.h = h
 	return h
+}
+
+// now is what is served at this moment.
+func (h *Handler) now() *served {
+	generation := h.cfg.Kinds.Generation()
+	if s := h.current.Load(); s != nil && s.generation == generation {
+		return s
+	}
+	// The rows may be newer than the generation that was read before them: then the next caller gathers them once more.
+	s := &served{generation: generation, groups: groupsOf(h.cfg.Kinds, h.cfg.Doors)}
+	h.current.Store(s)
+	return s
 }
 
 // Serve answers the request, or returns false when its path is none of discovery's.
@@ -85,8 +104,9 @@ func (h *Handler) serveGroup(w http.ResponseWriter, r *http.Request, path string
 	default:
 		return false
 	}
-	for i := range h.groups {
-		g := &h.groups[i]
+	groups := h.now().groups
+	for i := range groups {
+		g := &groups[i]
 		if g.name != name {
 			continue
 		}
@@ -108,7 +128,7 @@ func (h *Handler) serveGroup(w http.ResponseWriter, r *http.Request, path string
 // version, is always JSON.
 func (h *Handler) respond(w http.ResponseWriter, r *http.Request, document any) {
 	if obj, ok := document.(runtime.Object); ok {
-		accept, err := encode.Negotiate(r, false)
+		accept, err := encode.Negotiate(r, encode.Binary)
 		responder := encode.Responder{Accept: accept, Request: r}
 		if err != nil {
 			responder.Error(w, err)
@@ -130,9 +150,10 @@ func coreVersions(r *http.Request) *metav1.APIVersions {
 
 func (h *Handler) groupList() *metav1.APIGroupList {
 	list := &metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: []metav1.APIGroup{}}
-	for i := range h.groups {
-		if h.groups[i].name != "" {
-			g := h.groups[i].document()
+	groups := h.now().groups
+	for i := range groups {
+		if groups[i].name != "" {
+			g := groups[i].document()
 			g.TypeMeta = metav1.TypeMeta{}
 			list.Groups = append(list.Groups, *g)
 		}

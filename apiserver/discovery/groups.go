@@ -32,6 +32,10 @@ type groupVersion struct {
 func groupsOf(table *kinds.Table, doors []Door) []group {
 	b := builder{index: map[schema.GroupVersion]*[]metav1.APIResource{}, doors: doors}
 	for _, r := range table.Rows() {
+		if r.Custom != nil {
+			b.addCustom(r.Custom)
+			continue
+		}
 		b.add(r, schema.GroupVersion{Group: r.Group, Version: r.Version}, r.Kind)
 		for _, s := range r.Served {
 			kind := s.Kind
@@ -107,7 +111,7 @@ func (b *builder) add(r *resource.Resource, gv schema.GroupVersion, kind string)
 	list := b.resources(gv)
 	main := metav1.APIResource{Name: r.Name, SingularName: r.Singular, Namespaced: r.Namespaced, Kind: kind, Verbs: sorted(verbs)}
 	if slices.Contains(verbs, "watch") {
-		main.StorageVersionHash = storageHash(r)
+		main.StorageVersionHash = storageHash(r.Stored())
 	}
 	if gv.Group == r.Group || !b.deprecated(r, gv) { // a short name means the resource where it is today
 		main.ShortNames, main.Categories = r.ShortNames, r.Categories
@@ -138,9 +142,19 @@ func (b *builder) add(r *resource.Resource, gv schema.GroupVersion, kind string)
 	}
 }
 
+// addCustom adds the versions of a kind that users defined, if its names are its own by now.
+func (b *builder) addCustom(c *resource.Custom) {
+	if !c.Listed {
+		return
+	}
+	for _, r := range c.Versions {
+		b.add(r, schema.GroupVersion{Group: r.Group, Version: r.Version}, r.Kind)
+	}
+}
+
 // storageHash tells clients whether two versions, or two servers, keep the same: it changes when the stored version does.
 func storageHash(r *resource.Resource) string {
-	sum := sha256.Sum256([]byte(r.Group + "/" + r.Version + "/" + r.Kind))
+	sum := sha256.Sum256([]byte(r.Group + "/" + cmp.Or(r.HashedAs, r.Version) + "/" + r.Kind))
 	return base64.StdEncoding.EncodeToString(sum[:8])
 }
 

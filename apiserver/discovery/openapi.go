@@ -17,6 +17,7 @@ import (
 	"github.com/google/gnostic-models/openapiv3"
 	"github.com/munnerz/goautoneg"
 	"google.golang.org/protobuf/proto"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kube-openapi/pkg/openapiconv"
 )
@@ -29,8 +30,14 @@ type schemas struct {
 	h  *Handler
 	mu struct {
 		sync.Mutex // held while rendering, so that a burst of clients renders once
-		compressed map[string][]byte
+		compressed map[string]rendered
 	}
+}
+
+// rendered is a compressed document with the hash that it had.
+type rendered struct {
+	hash string
+	doc  []byte
 }
 
 // serve answers paths below /openapi/.
@@ -62,7 +69,7 @@ func (s *schemas) serve(w http.ResponseWriter, r *http.Request, path string) boo
 // documents lists the documents of version 3: the path of each group version.
 func (s *schemas) documents() map[string]schema.GroupVersion {
 	all := map[string]schema.GroupVersion{}
-	for _, g := range s.h.groups {
+	for _, g := range s.h.now().groups {
 		for _, v := range g.versions {
 			gv := schema.GroupVersion{Group: g.name, Version: v.name}
 			all[gvPath(gv)] = gv
@@ -99,14 +106,24 @@ func (s *schemas) hash(path string) string {
 	h := sha256.New()
 	_ = json.NewEncoder(h).Encode([]any{s.h.cfg.Version, path}) // a hash takes everything
 	gv := s.documents()[path]
-	for _, g := range s.h.groups {
+	for _, g := range s.h.now().groups {
 		for _, v := range g.versions {
 			if path == "/openapi/v2" || g.name == gv.Group && v.name == gv.Version {
 				_ = json.NewEncoder(h).Encode(v.resources)
+				s.hashCustom(h, schema.GroupVersion{Group: g.name, Version: v.name}, v.resources)
 			}
 		}
 	}
 	return strings.ToUpper(hex.EncodeToString(h.Sum(nil)))
+}
+
+// hashCustom hashes the schemas of the kinds that users defined.
+func (s *schemas) hashCustom(h io.Writer, gv schema.GroupVersion, resources []metav1.APIResource) {
+	for i := range resources {
+		if row := s.h.cfg.Kinds.ByResource(gv.WithResource(resources[i].Name)); row != nil && row.Custom != nil {
+			_, _ = io.WriteString(h, row.Custom.Digest()) // a hash takes everything
+		}
+	}
 }
 
 // openapiVersion says how a version of OpenAPI is named and turned into protobuf.
@@ -194,8 +211,9 @@ func (v openapiVersion) wanted(accept string) (binary, ok bool) {
 func (s *schemas) compressed(name string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if doc := s.mu.compressed[name]; doc != nil {
-		return doc, nil
+	hash := s.hash(name)
+	if had, ok := s.mu.compressed[name]; ok && had.hash == hash {
+		return had.doc, nil
 	}
 	doc, err := s.render(name)
 	if err != nil {
@@ -210,15 +228,16 @@ func (s *schemas) compressed(name string) ([]byte, error) {
 		return nil, fmt.Errorf("compress schemas: %w", err)
 	}
 	if s.mu.compressed == nil {
-		s.mu.compressed = map[string][]byte{}
+		s.mu.compressed = map[string]rendered{}
 	}
-	s.mu.compressed[name] = bytes.Clone(b.Bytes())
-	return s.mu.compressed[name], nil
+	made := rendered{hash, bytes.Clone(b.Bytes())}
+	s.mu.compressed[name] = made
+	return made.doc, nil
 }
 
 func (s *schemas) render(name string) ([]byte, error) {
 	d := newDocuments(s.h.cfg, name == "/openapi/v2")
-	for _, g := range s.h.groups {
+	for _, g := range s.h.now().groups {
 		for i := range g.versions {
 			gv := schema.GroupVersion{Group: g.name, Version: g.versions[i].name}
 			if name == "/openapi/v2" || name == gvPath(gv) {

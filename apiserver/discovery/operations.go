@@ -25,6 +25,9 @@ func (p *place) operation(action string, answer, body *spec.Schema, parameters [
 			ParamProps: spec.ParamProps{Name: "body", In: "body", Required: action == "post" || action == "put" || action == "patch", Schema: body}})
 		op.Responses.StatusCodeResponses[201] = spec.Response{ResponseProps: spec.ResponseProps{Description: "Created", Schema: answer}}
 	}
+	if p.custom != nil { // is never protobuf
+		op.Consumes, op.Produces = op.Consumes[:2], op.Produces[:2]
+	}
 	if strings.HasPrefix(action, "connect") {
 		action = "connect"
 	}

@@ -2,11 +2,14 @@ package discovery
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kube-openapi/pkg/validation/spec"
+
+	"proa/kinds/resource"
 )
 
 // documents gathers what a document says: the paths of the group versions that are added, and all types they speak of.
@@ -40,6 +43,9 @@ func (d *documents) add(gv schema.GroupVersion, resources []metav1.APIResource) 
 			p.kind = schema.GroupVersionKind{Group: r.Group, Version: r.Version, Kind: r.Kind}
 		}
 		parent, sub, isSub := strings.Cut(r.Name, "/")
+		if row := d.cfg.Kinds.ByResource(gv.WithResource(parent)); row != nil && row.Custom != nil {
+			p.custom = row
+		}
 		if r.Namespaced {
 			p.base += "namespaces/{namespace}/"
 		}
@@ -58,11 +64,13 @@ type place struct {
 	r    *metav1.APIResource
 	kind schema.GroupVersionKind
 	base string
+
+	custom *resource.Resource // of a kind that users defined; nil for all others
 }
 
 // collection describes /RESOURCE, /RESOURCE/{name}, and the list over all namespaces.
 func (p *place) collection() {
-	object, list := p.schema(p.kind), p.schema(p.kind.GroupVersion().WithKind(p.kind.Kind+"List"))
+	object, list := p.schema(p.kind), p.schema(p.listKind())
 	item := spec.PathItem{PathItemProps: spec.PathItemProps{Parameters: p.pathParameters(false)}}
 	if p.can("list") {
 		item.Get = p.operation("list", list, nil, listParameters())
@@ -99,6 +107,9 @@ func (p *place) named(object *spec.Schema) spec.PathItem {
 			query("force", "boolean", "Take fields over from other managers. Only for apply patches.")))
 		item.Patch.Consumes = []string{"application/json-patch+json", "application/merge-patch+json",
 			"application/strategic-merge-patch+json", "application/apply-patch+yaml"}
+		if p.custom != nil { // has no Go type, whose tags a strategic merge goes by
+			item.Patch.Consumes = slices.Delete(item.Patch.Consumes, 2, 3)
+		}
 	}
 	if p.can("delete") {
 		item.Delete = p.operation("delete", p.typed(metav1.Status{}), p.typed(metav1.DeleteOptions{}), deleteParameters())
@@ -162,6 +173,9 @@ func (p *place) can(verb string) bool {
 
 // schema refers to the definition of a kind, or says that anything is possible.
 func (p *place) schema(gvk schema.GroupVersionKind) *spec.Schema {
+	if p.custom != nil && gvk.GroupVersion() == p.gv {
+		return p.customSchema(gvk)
+	}
 	obj, err := p.d.cfg.Scheme.New(gvk)
 	if err != nil {
 		return &spec.Schema{SchemaProps: spec.SchemaProps{Type: spec.StringOrArray{"object"}}}

@@ -57,6 +57,22 @@ func (v Validation) strict() bool { return v != metav1.FieldValidationIgnore }
 // Decode reads a body into into, whose type is gvk. Its warnings are the strict errors of a body that is to be
 // accepted with warnings. Its errors are Bad Request Statuses.
 func Decode(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Object, validation Validation) (warnings []string, err error) {
+	strict, err := decodeAny(body, f, gvk, into, validation)
+	if err != nil {
+		return nil, err
+	}
+	if len(strict) > 0 && validation != metav1.FieldValidationWarn && validation != "" {
+		return nil, decodeError(runtime.NewStrictDecodingError(strict), gvk, &gvk, body)
+	}
+	for _, e := range strict {
+		warnings = append(warnings, e.Error())
+	}
+	into.GetObjectKind().SetGroupVersionKind(gvk)
+	return warnings, nil
+}
+
+// decodeAny reads a body, and gives what is wrong with it strictly apart from what makes it unreadable.
+func decodeAny(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Object, validation Validation) (strict []error, err error) {
 	types := oneType{gvk, into}
 	var s runtime.Decoder
 	if f == Protobuf {
@@ -67,20 +83,18 @@ func Decode(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Obj
 	}
 	_, actual, err := s.Decode(body, &gvk, into)
 	if err != nil {
-		strict, ok := runtime.AsStrictDecodingError(err)
-		if !ok || validation != metav1.FieldValidationWarn && validation != "" {
+		found, ok := runtime.AsStrictDecodingError(err)
+		if !ok {
 			return nil, decodeError(err, gvk, actual, body)
 		}
-		for _, e := range strict.Errors() {
-			warnings = append(warnings, e.Error())
-		}
+		strict = found.Errors()
 	}
-	if actual.GroupVersion() != gvk.GroupVersion() {
+	fatal := len(strict) > 0 && validation == metav1.FieldValidationStrict // is told of first
+	if !fatal && actual.GroupVersion() != gvk.GroupVersion() {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf(
 			"the API version in the data (%s) does not match the expected API version (%v)", actual.GroupVersion(), gvk.GroupVersion()))
 	}
-	into.GetObjectKind().SetGroupVersionKind(gvk)
-	return warnings, nil
+	return strict, nil
 }
 
 // decodeError says which kind was expected and what came instead.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -129,7 +130,9 @@ func (v *Version) ToStored(obj resource.Object) (resource.Object, error) {
 		obj = converted
 		v.DefaultStored(obj)
 	}
-	obj.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
+	if v.Resource.Custom == nil { // an object of a custom kind names its own, which validation compares
+		obj.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
+	}
 	return obj, nil
 }
 
@@ -167,7 +170,31 @@ func (v *Version) Object(item *store.Item) (resource.Object, error) {
 	if !ok {
 		return nil, fmt.Errorf("decode %s %s/%s: %v", item.Key.Table, item.Key.Namespace, item.Key.Name, item.Value())
 	}
+	if v.Resource.Custom != nil {
+		return v.customObject(item, obj)
+	}
 	return v.FromStored(obj)
+}
+
+// Ruled is the item in the version that the row's rules are for: the stored one, or of custom kinds this one. It is shared:
+// callers must not change it.
+func (v *Version) Ruled(item *store.Item) (resource.Object, error) {
+	if v.Resource.Custom != nil {
+		return v.Object(item)
+	}
+	obj, ok := item.Value().(resource.Object)
+	if !ok {
+		return nil, fmt.Errorf("decode %s %s/%s: %v", item.Key.Table, item.Key.Namespace, item.Key.Name, item.Value())
+	}
+	return obj, nil
+}
+
+// Keep turns an object that the row's rules have been applied to into what is stored of it. It may be obj itself.
+func (v *Version) Keep(obj resource.Object) (resource.Object, error) {
+	if c := v.Resource.Custom; c != nil {
+		return c.Keep(obj)
+	}
+	return obj, nil
 }
 
 // protoMessage is what every API type of the libraries implements.
@@ -180,6 +207,9 @@ type protoMessage interface {
 // ToStore gives the bytes that the store keeps of an object of the stored version. It clears resourceVersion.
 func ToStore(obj resource.Object) ([]byte, error) {
 	obj.SetResourceVersion("")
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		return customToStore(u)
+	}
 	m, ok := obj.(protoMessage)
 	if !ok {
 		return nil, fmt.Errorf("encode %T: not a protobuf message", obj)
@@ -221,6 +251,9 @@ func marshal(m protoMessage) ([]byte, error) {
 // with its type and resourceVersion set; bytes that cannot be decoded, or tables that no row names, give an error value.
 func Decoder(table *kinds.Table) func(*store.Item) any {
 	return func(item *store.Item) any {
+		if isCustom(item.Data) {
+			return decodeCustom(item)
+		}
 		r := table.ByTable(item.Key.Table)
 		if r == nil {
 			return fmt.Errorf("decode %s: no such resource", item.Key.Table)
@@ -255,6 +288,9 @@ func metaOf(obj resource.Object) metav1.ObjectMeta {
 			return *m
 		}
 	}
-	return metav1.ObjectMeta{Name: obj.GetName(), Namespace: obj.GetNamespace(), UID: obj.GetUID(),
-		ResourceVersion: obj.GetResourceVersion(), Labels: obj.GetLabels(), Annotations: obj.GetAnnotations()}
+	return metav1.ObjectMeta{Name: obj.GetName(), GenerateName: obj.GetGenerateName(), Namespace: obj.GetNamespace(),
+		UID: obj.GetUID(), ResourceVersion: obj.GetResourceVersion(), Generation: obj.GetGeneration(),
+		CreationTimestamp: obj.GetCreationTimestamp(), DeletionTimestamp: obj.GetDeletionTimestamp(),
+		DeletionGracePeriodSeconds: obj.GetDeletionGracePeriodSeconds(), Labels: obj.GetLabels(), Annotations: obj.GetAnnotations(),
+		OwnerReferences: obj.GetOwnerReferences(), Finalizers: obj.GetFinalizers(), ManagedFields: obj.GetManagedFields()}
 }

@@ -12,6 +12,9 @@ import (
 
 // json gives the item as JSON in this version: kind and apiVersion first, then the rest; made once.
 func (v *Version) json(item *store.Item) ([]byte, error) {
+	if v.Resource.Custom != nil {
+		return v.customJSON(item)
+	}
 	return item.Encoded(v.form, func(item *store.Item) ([]byte, error) {
 		obj, err := v.Object(item)
 		if err != nil {

@@ -24,11 +24,27 @@ func (l *List) meta() metav1.ListMeta {
 	return metav1.ListMeta{ResourceVersion: FormatRevision(l.Revision), Continue: l.Continue, RemainingItemCount: l.Remaining}
 }
 
+func (l *List) metaJSON() ([]byte, error) {
+	b, err := json.Marshal(l.meta())
+	if err == nil && l.Version.Resource.Custom != nil && l.Continue == "" {
+		b = append([]byte(`{"continue":"",`), b[1:]...) // upstream's lists of custom objects say so
+	}
+	return b, err
+}
+
 // kind of the list, such as "PodList".
-func (l *List) kind() string { return l.Version.Kind.Kind + "List" }
+func (l *List) kind() string {
+	if l.Version.Resource.Custom != nil {
+		return l.Version.Resource.ListKind()
+	}
+	return l.Version.Kind.Kind + "List"
+}
 
 // List answers with many items. Whole objects are written from the forms that each item keeps, one after the other.
 func (p Responder) List(w http.ResponseWriter, l *List) error {
+	if err := l.Version.prepare(l.Items); err != nil {
+		return err
+	}
 	switch {
 	case p.Accept.Shape == Table:
 		return p.listTable(w, l)
@@ -83,7 +99,7 @@ func finish(out *bufio.Writer, body io.Closer) error {
 }
 
 func (p Responder) listJSON(w http.ResponseWriter, l *List) error {
-	meta, err := json.Marshal(l.meta())
+	meta, err := l.metaJSON()
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,9 @@ import (
 	"github.com/munnerz/goautoneg"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"proa/kinds/resource"
 )
 
 // Format is a syntax of bodies.
@@ -46,14 +49,34 @@ type Accept struct {
 	Watch   bool // the client asked for a stream form by name
 }
 
-// Negotiate finds the best form that the request's Accept header allows; the shapes only if transform says so.
-// Its error is a 406 Status.
-func Negotiate(r *http.Request, transform bool) (Accept, error) {
+// Offer is what can be made of an object beside its JSON and YAML.
+type Offer uint8
+
+// What may be offered; or them together.
+const (
+	Shapes Offer = 1 << iota // PartialObjectMetadata and Table
+	Binary                   // protobuf of the whole object
+)
+
+// OfferOf says which forms a resource has.
+func OfferOf(r *resource.Resource) Offer {
+	switch {
+	case r.Virtual:
+		return Binary
+	case r.Custom != nil:
+		return Shapes
+	}
+	return Shapes | Binary
+}
+
+// Negotiate finds the best form that the request's Accept header allows, of those that are offered. Its error is a 406
+// Status.
+func Negotiate(r *http.Request, offer Offer) (Accept, error) {
 	header := r.Header.Get("Accept")
 	if header == "" {
 		return Accept{Pretty: pretty(r)}, nil
 	}
-	if header == "application/vnd.kubernetes.protobuf" { // the form of every component, without parsing
+	if offer&Binary != 0 && header == "application/vnd.kubernetes.protobuf" { // the form of every component, without parsing
 		return Accept{Format: Protobuf}, nil
 	}
 	for _, clause := range goautoneg.ParseAccept(header) {
@@ -63,7 +86,7 @@ func Negotiate(r *http.Request, transform bool) (Accept, error) {
 			if !(main && clause.SubType == name[slash+1:] || main && clause.SubType == "*" || clause.Type == "*" && clause.SubType == "*") {
 				continue
 			}
-			if a, ok := accept(Format(f), clause.Params, transform); ok {
+			if a, ok := accept(Format(f), clause.Params, offer); ok {
 				a.Pretty = a.Pretty || a.Format == JSON && pretty(r)
 				return a, nil
 			}
@@ -72,7 +95,7 @@ func Negotiate(r *http.Request, transform bool) (Accept, error) {
 	return Accept{}, notRepresentable()
 }
 
-func accept(f Format, params map[string]string, transform bool) (Accept, bool) {
+func accept(f Format, params map[string]string, offer Offer) (Accept, bool) {
 	a := Accept{Format: f, Pretty: params["pretty"] == "1"}
 	if s, ok := params["stream"]; ok && s != "" {
 		if s != "watch" || f == YAML {
@@ -82,9 +105,9 @@ func accept(f Format, params map[string]string, transform bool) (Accept, bool) {
 	}
 	as, group, version := params["as"], params["g"], params["v"]
 	if as == "" && group == "" && version == "" {
-		return a, true
+		return a, f != Protobuf || offer&Binary != 0
 	}
-	if !transform || group != metav1.GroupName || version != "v1" && version != "v1beta1" {
+	if offer&Shapes == 0 || group != metav1.GroupName || version != "v1" && version != "v1beta1" {
 		return a, false
 	}
 	a.Version = version
@@ -138,6 +161,15 @@ func notRepresentable() error {
 func notAcceptable(accepted []string) error {
 	return statusError(http.StatusNotAcceptable, metav1.StatusReasonNotAcceptable,
 		fmt.Sprintf("only the following media types are accepted: %v", strings.Join(accepted, ", ")))
+}
+
+// UnsupportedPatch refuses a patch that is of none of the types.
+func UnsupportedPatch(types []types.PatchType) error {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = string(t)
+	}
+	return unsupportedMediaType(names)
 }
 
 func unsupportedMediaType(accepted []string) error {

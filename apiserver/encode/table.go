@@ -40,13 +40,13 @@ func columns(r *resource.Resource) []resource.Column {
 	}
 }
 
-// add appends the row of an object; shown is the same object in the version that was asked for.
-func (t *tableBuilder) add(stored, shown resource.Object, p Responder) error {
+// add appends the row of an object that the row's rules are for; shown is the same object in the version that was asked for.
+func (t *tableBuilder) add(ruled, shown resource.Object, p Responder) error {
 	row := metav1.TableRow{}
 	if t.resource.Row != nil {
-		row.Cells = resource.Cells(t.resource.Row(stored), p.Now())
+		row.Cells = resource.Cells(t.resource.Row(ruled), p.Now())
 	} else {
-		row.Cells = []any{stored.GetName(), stored.GetCreationTimestamp().UTC().Format("2006-01-02T15:04:05Z")}
+		row.Cells = []any{ruled.GetName(), ruled.GetCreationTimestamp().UTC().Format("2006-01-02T15:04:05Z")}
 	}
 	switch p.Include {
 	case string(metav1.IncludeObject):
@@ -79,6 +79,9 @@ func (t *tableBuilder) addItem(v *Version, item *store.Item, p Responder) error 
 	if err != nil {
 		return err
 	}
-	stored, _ := item.Value().(resource.Object)
-	return t.add(stored, shown, p)
+	ruled, err := v.Ruled(item)
+	if err != nil {
+		return err
+	}
+	return t.add(ruled, shown, p)
 }

@@ -58,8 +58,11 @@ func (s *Stream) Item(kind string, item *store.Item) error {
 		if err != nil {
 			return err
 		}
-		stored, _ := item.Value().(resource.Object)
-		return s.shaped(kind, stored, shown)
+		ruled, err := s.v.Ruled(item)
+		if err != nil {
+			return err
+		}
+		return s.shaped(kind, ruled, shown)
 	}
 	if s.p.Accept.Format == Protobuf {
 		body, err := s.v.proto(item)
@@ -78,12 +81,12 @@ func (s *Stream) Item(kind string, item *store.Item) error {
 	return s.line(kind, body)
 }
 
-func (s *Stream) shaped(kind string, stored, shown resource.Object) error {
+func (s *Stream) shaped(kind string, ruled, shown resource.Object) error {
 	if s.p.Accept.Shape == Partial {
 		return s.Object(kind, partial(shown, s.p.Accept.Version))
 	}
 	t := newTable(s.v.Resource, s.p.Accept.Version)
-	if err := t.add(stored, shown, s.p); err != nil {
+	if err := t.add(ruled, shown, s.p); err != nil {
 		return err
 	}
 	t.ResourceVersion = shown.GetResourceVersion()

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
 	"proa/kinds/resource"
@@ -19,7 +20,11 @@ import (
 func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.Object, error) {
 	r := p.Version.Resource
 	config := &unstructured.Unstructured{Object: map[string]any{}}
-	if err := yaml.Unmarshal(p.Body, &config.Object); err != nil {
+	body, err := yaml.YAMLToJSON(p.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &config.Object) // keeps whole numbers whole
+	}
+	if err != nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
 	}
 	if got := config.GroupVersionKind(); got.Kind != p.Version.Kind.Kind || got.GroupVersion() != p.Version.Kind.GroupVersion() {
@@ -93,6 +98,12 @@ func unchanged(obj, old resource.Object) bool {
 func (f *Fields) typed(r *resource.Resource, merged runtime.Object, old resource.Object) (resource.Object, error) {
 	switch m := merged.(type) {
 	case *unstructured.Unstructured:
+		if r.Custom != nil {
+			if old != nil && resource.Object(m) == old {
+				m = m.DeepCopy()
+			}
+			return m, nil
+		}
 		obj := r.New()
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.Object, obj); err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())

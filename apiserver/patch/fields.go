@@ -50,7 +50,7 @@ func (f *Fields) updateSlowly(r *resource.Resource, subresource string, live, ob
 	if err != nil {
 		return err
 	}
-	if live.GetObjectKind().GroupVersionKind().Empty() {
+	if r.Custom == nil && live.GetObjectKind().GroupVersionKind().Empty() {
 		live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
 	}
 	m.UpdateNoErrors(live, obj, manager)
@@ -59,6 +59,9 @@ func (f *Fields) updateSlowly(r *resource.Resource, subresource string, live, ob
 
 // manager is upstream's keeper for one kind and subresource.
 func (f *Fields) manager(r *resource.Resource, subresource string) (*managedfields.FieldManager, error) {
+	if r.Custom != nil {
+		return customManager(r, subresource)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := managerKey{r.GroupVersionKind(), subresource}

@@ -17,6 +17,7 @@ import (
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -50,7 +51,11 @@ func patchJSON(p *Patch, shown resource.Object) (resource.Object, error) {
 	if err != nil {
 		return nil, invalidPatch(after, err)
 	}
-	if fatal := p.strict(append(strict, more...)); fatal != nil {
+	strict, err = p.Version.Admit(obj, append(strict, more...), encode.Validation(p.Validation))
+	if err != nil {
+		return nil, invalidPatch(after, err)
+	}
+	if fatal := p.strict(strict); fatal != nil {
 		return nil, invalidPatch(after, runtime.NewStrictDecodingError(fatal))
 	}
 	return obj, checkType(p, obj)

@@ -26,6 +26,13 @@ func (f *Fields) Update(r *resource.Resource, subresource string, old, obj resou
 	if live == nil {
 		live = r.New()
 	}
+	if r.Custom != nil {
+		if err := f.updateSlowly(r, subresource, live, obj, manager); err != nil {
+			return err
+		}
+		stampOwners(obj, live, now)
+		return nil
+	}
 	obj.GetObjectKind().SetGroupVersionKind(gvk)
 	if r.Reset != nil {
 		return f.updateSlowly(r, subresource, live, obj, manager)

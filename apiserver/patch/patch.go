@@ -64,6 +64,9 @@ func (f *Fields) patched(p *Patch, shown resource.Object) (resource.Object, erro
 	case types.JSONPatchType:
 		return patchJSON(p, shown)
 	case types.MergePatchType:
+		if p.Version.Resource.Custom != nil {
+			return patchJSON(p, shown)
+		}
 		if obj := f.patchNamed(p, shown); obj != nil {
 			return obj, nil
 		}

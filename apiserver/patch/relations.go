@@ -13,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -63,6 +64,7 @@ const itself = "."
 var relations = map[fieldName][]string{
 	fieldOf[resourcev1.ResourceClaimStatus]("Devices"):                    {"device", "driver", "pool", "shareID"},
 	fieldOf[resourcev1.AllocatedDeviceStatus]("Conditions"):               {"type"},
+	fieldOf[apiextensionsv1.CustomResourceDefinitionStatus]("Conditions"): {"type"},
 	fieldOf[certificatesv1.CertificateSigningRequestStatus]("Conditions"): {"type"},
 
 	fieldOf[admissionv1.ValidatingAdmissionPolicyStatus]("Conditions"):             {"type"},

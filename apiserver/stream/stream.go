@@ -152,7 +152,7 @@ func (s *Streams) authorizeVerb(ctx context.Context, t Target, verb string) erro
 
 // respondError writes a Status, in the form that the client asked for if it can be had.
 func respondError(w http.ResponseWriter, r *http.Request, err error) {
-	accept, negotiateErr := encode.Negotiate(r, false)
+	accept, negotiateErr := encode.Negotiate(r, encode.Binary)
 	if negotiateErr != nil {
 		accept = encode.Accept{}
 	}

@@ -52,8 +52,7 @@ func (c *call) object(fieldValidation string) (resource.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	obj := c.Version.New()
-	warnings, err := encode.Decode(body, format, c.Version.Kind, obj, encode.Validation(fieldValidation))
+	obj, warnings, err := c.Version.Decode(body, format, encode.Validation(fieldValidation))
 	for _, w := range warnings {
 		c.warn(w)
 	}

@@ -36,9 +36,24 @@ func (r *Result) Stored() (resource.Object, error) {
 	return obj, nil
 }
 
+// ruled is the result in the version that the rules of the row are for. It is shared: callers must not change it.
+func (r *Result) ruled(version *encode.Version) (resource.Object, error) {
+	if r.Item == nil {
+		return r.Object, nil
+	}
+	return version.Ruled(r.Item)
+}
+
 // put commits obj over old (nil: a new object), together with the claims of admission. obj belongs to the store from
 // here on. An object whose bytes did not change is not written.
 func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *store.Item, claims []store.Op, dryRun bool) (Result, error) {
+	if dryRun && q.Version.Resource.Custom != nil {
+		return v.dry(obj, q.Version.Resource, old)
+	}
+	obj, err := q.Version.Keep(obj)
+	if err != nil {
+		return Result{}, err
+	}
 	data, err := encode.ToStore(obj)
 	if err != nil {
 		return Result{}, err
@@ -52,7 +67,7 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 	if len(data) > storedLimit {
 		return Result{}, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", storedLimit))
 	}
-	r := q.Version.Resource
+	r := q.Version.Resource.Stored()
 	op := store.Op{Key: q.key(), Expect: store.Absent, Data: data, Value: obj, Relaxed: r.Relaxed}
 	if old != nil {
 		op.Expect = old.Revision
@@ -96,7 +111,10 @@ func (v *Verbs) published(key store.Key, rev, created store.Revision, data []byt
 func (v *Verbs) remove(ctx context.Context, q *Request, old *store.Item, last resource.Object, claims []store.Op, dryRun bool) (Result, error) {
 	data := old.Data
 	if last != nil {
-		var err error
+		last, err := q.Version.Keep(last)
+		if err != nil {
+			return Result{}, err
+		}
 		if data, err = encode.ToStore(last); err != nil {
 			return Result{}, err
 		}

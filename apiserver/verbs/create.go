@@ -68,6 +68,9 @@ func alreadyExists(q *Request, taken *store.Item, obj resource.Object) error {
 
 // createOnce is one try: from an object as the client sent it to a commit.
 func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, opts metav1.CreateOptions) (Result, error) {
+	if c := q.Version.Resource.Custom; c != nil && c.Terminating {
+		return Result{}, terminating(&q, obj.GetName())
+	}
 	snap := v.Store.Snapshot()
 	wipeSystemFields(obj)
 	dedupOwners(&q, obj)
@@ -124,6 +127,11 @@ func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
 		}
 	}
 	return nil
+}
+
+// terminating refuses objects of a kind that is about to end.
+func terminating(q *Request, name string) error {
+	return apierrors.NewForbidden(q.groupResource(), name, errors.New("create not allowed while custom resource definition is terminating"))
 }
 
 func wipeSystemFields(obj resource.Object) {

@@ -39,8 +39,8 @@ func (v *Verbs) deleteOnce(ctx context.Context, q Request, opts metav1.DeleteOpt
 	if item == nil {
 		return Result{}, notFound(&q)
 	}
-	old, ok := item.Value().(resource.Object)
-	if !ok { // what cannot be decoded can still be removed
+	old, err := q.Version.Ruled(item)
+	if err != nil { // what cannot be decoded can still be removed
 		return v.remove(ctx, &q, item, nil, nil, isDryRun(opts.DryRun))
 	}
 	if err := deletePreconditions(&q, &opts, old); err != nil {

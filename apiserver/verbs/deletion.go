@@ -5,8 +5,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"proa/kinds/apiextensions"
 	"proa/kinds/resource"
 )
 
@@ -20,6 +22,11 @@ type deletion struct {
 func planDeletion(r *resource.Resource, old resource.Object, opts metav1.DeleteOptions, now time.Time) deletion {
 	if namespace, ok := old.(*corev1.Namespace); ok && len(namespace.Spec.Finalizers) > 0 {
 		return planNamespaceDeletion(namespace, now)
+	}
+	if d, ok := old.(*apiextensionsv1.CustomResourceDefinition); ok && d.DeletionTimestamp == nil {
+		obj := d.DeepCopy()
+		apiextensions.MarkDeleting(obj, now)
+		return deletion{keep: obj}
 	}
 	var obj resource.Object
 	copied := func() resource.Object {

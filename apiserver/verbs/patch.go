@@ -63,6 +63,9 @@ func (v *Verbs) Patch(ctx context.Context, q Request, kind types.PatchType, body
 
 // createApplied stores an object that an apply patch made out of nothing, with its ownership of fields.
 func (v *Verbs) createApplied(ctx context.Context, q Request, obj resource.Object, dryRun bool) (Result, error) {
+	if c := q.Version.Resource.Custom; c != nil && c.Terminating {
+		return Result{}, terminating(&q, q.Name)
+	}
 	snap := v.Store.Snapshot()
 	dedupOwners(&q, obj)
 	if q.Version.Resource.Table() == "namespaces" {
@@ -89,8 +92,10 @@ func (v *Verbs) createApplied(ctx context.Context, q Request, obj resource.Objec
 
 var patchTypes = []types.PatchType{types.JSONPatchType, types.MergePatchType, types.StrategicMergePatchType, types.ApplyYAMLPatchType}
 
+var customPatchTypes = []types.PatchType{types.JSONPatchType, types.MergePatchType, types.ApplyYAMLPatchType}
+
 func (v *Verbs) servePatch(w http.ResponseWriter, c *call) error {
-	kind, err := patchType(c.raw)
+	kind, err := c.patchType()
 	if err != nil {
 		return err
 	}
@@ -111,15 +116,24 @@ func (v *Verbs) servePatch(w http.ResponseWriter, c *call) error {
 	return c.answer(v, w, codeOf(result), result)
 }
 
-// patchType reads which of the API's four forms the body has.
-func patchType(r *http.Request) (types.PatchType, error) {
-	name, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+// patchType reads which of the API's four forms the body has. Custom kinds have no Go type, whose tags a strategic merge
+// goes by.
+func (c *call) patchType() (types.PatchType, error) {
+	allowed := patchTypes
+	custom := c.Version.Resource.Custom != nil && c.Subresource != "scale"
+	if custom {
+		allowed = customPatchTypes
+	}
+	name, _, err := mime.ParseMediaType(c.raw.Header.Get("Content-Type"))
 	if err == nil {
-		for _, t := range patchTypes {
+		for _, t := range allowed {
 			if string(t) == name {
 				return t, nil
 			}
 		}
+	}
+	if custom {
+		return "", encode.UnsupportedPatch(allowed)
 	}
 	return "", Wordless(http.StatusUnsupportedMediaType, "415: Unsupported Media Type")
 }

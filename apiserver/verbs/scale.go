@@ -68,7 +68,7 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 	if err != nil {
 		return nil, err
 	}
-	obj, err := result.Stored()
+	obj, err := result.ruled(q.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +94,14 @@ func (v *Verbs) serveGetScale(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	obj, ok := item.Value().(resource.Object)
-	if !ok {
-		return fmt.Errorf("decode %v", item.Key)
+	obj, err := c.Version.Ruled(item)
+	if err != nil {
+		return err
+	}
+	if check := c.Version.Resource.Scale.Check; check != nil {
+		if err := check(obj); err != nil {
+			return err
+		}
 	}
 	return c.respond(v).Body(w, http.StatusOK, scaleOf(c.Version.Resource, obj))
 }
@@ -120,7 +125,7 @@ func (v *Verbs) serveUpdateScale(w http.ResponseWriter, c *call) error {
 }
 
 func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
-	kind, err := patchType(c.raw)
+	kind, err := c.patchType()
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type selector struct {
 	hint     uint64          // of equals: see hintOf
 	fields   fields.Selector // nil: all
 	name     string          // the one name that can match, or ""
+	version  *encode.Version
 	resource *resource.Resource
 	bare     bool // fields only name metadata
 }
@@ -71,7 +72,7 @@ func hintOf(item *store.Item) uint64 {
 }
 
 func parseSelector(version *encode.Version, labelText, fieldText, name string) (*selector, error) {
-	s := &selector{resource: version.Resource, name: name, bare: true}
+	s := &selector{version: version, resource: version.Resource, name: name, bare: true}
 	if labelText != "" {
 		parsed, err := labels.Parse(labelText)
 		if err != nil {
@@ -120,7 +121,7 @@ func (s *selector) key(version *encode.Version, label string) (string, error) {
 		s.bare = false
 		return key, nil
 	}
-	if len(s.resource.FieldLabels) > 0 {
+	if len(s.resource.FieldLabels) > 0 || s.resource.Custom != nil {
 		return "", fmt.Errorf("field label not supported: %s", label)
 	}
 	return "", fmt.Errorf("%q is not a known field selector: only \"metadata.name\", \"metadata.namespace\"", label)
@@ -136,11 +137,11 @@ func (s *selector) matches(item *store.Item) bool {
 	if s.labels == nil && s.fields == nil {
 		return true
 	}
-	if s.hint != 0 && item.Hint(hintOf)&s.hint != s.hint {
+	if s.hint != 0 && !s.callsOut() && item.Hint(hintOf)&s.hint != s.hint {
 		return false
 	}
-	obj, ok := item.Value().(resource.Object)
-	if !ok {
+	obj, err := s.version.Selectable(item, !s.bare)
+	if err != nil {
 		return false
 	}
 	if s.labels != nil && !s.matchesLabels(obj.GetLabels()) {
@@ -148,6 +149,9 @@ func (s *selector) matches(item *store.Item) bool {
 	}
 	return s.fields == nil || s.fields.Matches(s.fieldSet(obj))
 }
+
+// callsOut: labels may not be what is stored, for a webhook converts objects.
+func (s *selector) callsOut() bool { return s.resource.Custom != nil && s.resource.Custom.CallsOut }
 
 func (s *selector) matchesLabels(have map[string]string) bool {
 	if s.equals == nil {

@@ -44,7 +44,7 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 		return false
 	}
 	if err == nil {
-		c.accept, err = encode.Negotiate(r, !version.Resource.Virtual)
+		c.accept, err = encode.Negotiate(r, encode.OfferOf(version.Resource))
 	}
 	if text := version.Deprecated(); text != "" {
 		c.warn(text)

@@ -101,9 +101,9 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 	if item == nil {
 		return v.changeAbsent(ctx, q, c)
 	}
-	old, ok := item.Value().(resource.Object)
-	if !ok {
-		return Result{}, item.Value().(error)
+	old, err := q.Version.Ruled(item)
+	if err != nil {
+		return Result{}, err
 	}
 	obj, err := c.apply(old)
 	if err != nil {

@@ -138,6 +138,10 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 	ticker := v.Clock.NewTicker(bookmarkPeriod)
 	defer ticker.Stop()
 	last := from
+	var replaced <-chan struct{} // never, but for kinds that users define
+	if c := s.q.Version.Resource.Custom; c != nil {
+		replaced = c.Replaced
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -145,6 +149,8 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 		case <-s.end:
 			return nil
 		case <-s.stopping:
+			return nil
+		case <-replaced:
 			return nil
 		case <-watcher.Ready():
 		case <-ticker.C():

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,10 +50,13 @@ func New(all *kinds.Table) reconcile.Controller {
 		reads = append(reads, reconcile.Read{Table: row.Table(), Keys: c.keysOf(row.Table())})
 	}
 	return reconcile.Controller{
-		Name:      "garbagecollector",
-		Identity:  "system:serviceaccount:kube-system:generic-garbage-collector",
-		Source:    "garbage-collector-controller",
-		Reads:     reads,
+		Name:     "garbagecollector",
+		Identity: "system:serviceaccount:kube-system:generic-garbage-collector",
+		Source:   "garbage-collector-controller",
+		Reads:    reads,
+		Custom: func(row *resource.Resource) (reconcile.Read, bool) {
+			return reconcile.Read{Table: row.Table(), Keys: c.keysOf(row.Table())}, true
+		},
 		Writes:    []string{"*/metadata.finalizers[orphan]", "*/metadata.finalizers[foregroundDeletion]", "*/metadata.ownerReferences(of absent owners)"},
 		Deletes:   tables,
 		Reconcile: c.run,
@@ -92,7 +96,8 @@ func (c *collector) run(ctx context.Context, req reconcile.Request) (reconcile.R
 // there is no second look.
 func (c *collector) scan(view client.View, owner client.Object) []dependent {
 	var found []dependent
-	for _, row := range c.rows {
+	custom, _ := c.kinds.Custom()
+	for _, row := range slices.Concat(c.rows, custom) {
 		if !row.Namespaced && owner.GetNamespace() != "" {
 			continue
 		}
@@ -160,7 +165,10 @@ func (c *collector) tellElsewhere(req reconcile.Request, ref client.Ref, obj cli
 }
 
 func (c *collector) tellInvalid(req reconcile.Request, ref client.Ref, obj client.Object, owner metav1.OwnerReference) {
-	gvk := c.kinds.ByTable(ref.Table).GroupVersionKind()
+	gvk := obj.GetObjectKind().GroupVersionKind()
+	if row := c.kinds.ByTable(ref.Table); row != nil {
+		gvk = row.GroupVersionKind()
+	}
 	about := corev1.ObjectReference{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind, Namespace: ref.Namespace, Name: ref.Name, UID: obj.GetUID(),
 	}

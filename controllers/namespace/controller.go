@@ -24,7 +24,7 @@ const table = "namespaces"
 
 // New makes the controller for namespaces that hold objects of the kinds of a table.
 func New(all *kinds.Table) reconcile.Controller {
-	c := &controller{}
+	c := &controller{kinds: all}
 	reads := []reconcile.Read{{Table: table, Keys: reconcile.Self}}
 	var deletes []string
 	for _, row := range reconcile.Deletable(all) {
@@ -35,9 +35,12 @@ func New(all *kinds.Table) reconcile.Controller {
 		}
 	}
 	return reconcile.Controller{
-		Name:      "namespace",
-		Identity:  "system:serviceaccount:kube-system:namespace-controller",
-		Reads:     reads,
+		Name:     "namespace",
+		Identity: "system:serviceaccount:kube-system:namespace-controller",
+		Reads:    reads,
+		Custom: func(row *resource.Resource) (reconcile.Read, bool) {
+			return reconcile.Read{Table: row.Table(), Keys: keysOfContent}, row.Namespaced
+		},
 		Writes:    []string{"namespaces/status", "namespaces/spec.finalizers[kubernetes]"},
 		Deletes:   deletes,
 		Reconcile: c.run,
@@ -46,7 +49,8 @@ func New(all *kinds.Table) reconcile.Controller {
 }
 
 type controller struct {
-	rows []*resource.Resource // namespaced kinds
+	kinds *kinds.Table
+	rows  []*resource.Resource // namespaced kinds, but custom ones
 }
 
 // keysOfContent brings up a namespace that is being deleted when something in it changes or goes.
@@ -79,7 +83,8 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 
 func (c *controller) contents(view client.View, namespace string) []content {
 	var all []content
-	for _, row := range c.rows {
+	custom, _ := c.kinds.Custom()
+	for _, row := range slices.Concat(c.rows, custom) {
 		found := content{row: row}
 		for obj := range view.List(row.Table(), namespace) {
 			found.objects = append(found.objects, obj)

@@ -7,6 +7,7 @@ package resourcequota
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -17,33 +18,54 @@ import (
 	"proa/client"
 	"proa/kinds"
 	"proa/kinds/quota"
+	"proa/kinds/resource"
 	"proa/reconcile"
 )
 
 // New makes the controller. It counts objects of all namespaced kinds of the table.
 func New(table *kinds.Table) reconcile.Controller {
-	c := &controller{}
+	c := &controller{kinds: table}
 	reads := []reconcile.Read{{Table: quota.Table, Keys: reconcile.Self}}
 	for _, row := range table.Rows() {
-		if !row.Namespaced || row.Virtual {
+		if !row.Namespaced || row.Virtual || row.Custom != nil {
 			continue
 		}
 		name := row.Table()
 		c.tables = append(c.tables, name)
 		if name != quota.Table {
-			reads = append(reads, reconcile.Read{Table: name, Keys: func(view client.View, event client.Event) []reconcile.Key { return keysOf(view, event, name) }})
+			reads = append(reads, readOf(name))
 		}
 	}
 	return reconcile.Controller{
 		Name:      "resourcequota",
 		Identity:  "system:serviceaccount:kube-system:resourcequota-controller",
 		Reads:     reads,
+		Custom:    func(row *resource.Resource) (reconcile.Read, bool) { return readOf(row.Table()), row.Namespaced },
 		Writes:    []string{quota.Table + "/status"},
 		Reconcile: c.run,
 	}
 }
 
-type controller struct{ tables []string }
+type controller struct {
+	kinds  *kinds.Table
+	tables []string // of built-in kinds
+}
+
+func readOf(table string) reconcile.Read {
+	return reconcile.Read{Table: table, Keys: func(view client.View, event client.Event) []reconcile.Key { return keysOf(view, event, table) }}
+}
+
+// counted are all tables of which objects are counted.
+func (c *controller) counted() []string {
+	rows, _ := c.kinds.Custom()
+	tables := slices.Clone(c.tables)
+	for _, row := range rows {
+		if row.Namespaced {
+			tables = append(tables, row.Table())
+		}
+	}
+	return tables
+}
 
 // keysOf are the quotas of the namespace that objects of the table may use something of.
 func keysOf(view client.View, event client.Event, table string) []reconcile.Key {
@@ -65,7 +87,7 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 	for name := range limit.Spec.Hard {
 		used[name] = *quantity.NewQuantity(0, quantity.DecimalSI)
 	}
-	for _, table := range c.tables {
+	for _, table := range c.counted() {
 		if !quota.Concerns(limit, table) {
 			continue
 		}

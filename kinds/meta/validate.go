@@ -17,6 +17,9 @@ import (
 func Validate(row *resource.Resource, obj resource.Object) field.ErrorList {
 	path := field.NewPath("metadata")
 	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row), path)
+	if row.AnyFinalizer {
+		return errs
+	}
 	for i, finalizer := range obj.GetFinalizers() {
 		errs = append(errs, KnownFinalizer(path.Child("finalizers").Index(i), finalizer)...)
 	}

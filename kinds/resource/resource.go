@@ -91,6 +91,13 @@ type Resource struct {
 	Served []Served
 	// Virtual kinds are answered, not stored (reviews): the API server has the function that answers.
 	Virtual bool
+	// HashedAs is the version that upstream stores, where it is not this one: discovery's hash is of it.
+	HashedAs string
+	// AnyFinalizer: finalizers need not have a domain. Upstream's choice for the kind.
+	AnyFinalizer bool
+
+	// Custom is set for kinds that users defined, nil for all others.
+	Custom *Custom
 }
 
 // Served is one more group version of a resource.
@@ -133,6 +140,8 @@ type Subresource struct {
 type Scale struct {
 	Get func(obj Object) (replicas, status int32, selector string)
 	Set func(obj Object, replicas int32)
+	// Check says why an object cannot be shown as a Scale; nil: all can.
+	Check func(obj Object) error
 	// SpecPath and StatusPath are field paths, such as ".spec.replicas".
 	SpecPath, StatusPath string
 }
