@@ -14,7 +14,7 @@ const (
 	mostSeats    = 10 // for one request, whatever it asks; upstream's for lists that are streamed, and for writes
 
 	// A write is followed by as many events as there are watches. Upstream counts a tenth of a seat for 5 ms for each of
-	// them; here an event is encoded once and a watch costs a copy (docs/decisions/0013-seats.md).
+	// them; here an event is encoded once and a watch costs a copy (docs/decisions/0015-seats.md).
 	watchesPerSeat = 100
 	fanOut         = time.Millisecond
 )
