@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"proa/test/kubeapi"
 )
 
 // The API load: the same for Proa and for upstream.
@@ -116,7 +118,7 @@ func removePods(ctx context.Context, c *client, pods target) error {
 	if err := c.removeAll(ctx, pods, 0); err != nil {
 		return fmt.Errorf("delete pods: %w", err)
 	}
-	return until(ctx, 50*time.Millisecond, func() error {
+	return kubeapi.Until(ctx, 50*time.Millisecond, func() error {
 		var left corev1.PodList
 		if err := c.list(ctx, pods, "", &left); err != nil {
 			return fmt.Errorf("list pods: %w", err)

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"proa/test/kubeapi"
 )
 
 // sandboxImage is the image that every node of Proa has: nothing needs to be pulled or loaded.
@@ -23,23 +25,23 @@ const idlePeriod = 60 * time.Second
 func measureNode(ctx context.Context, o options, out report) (err error) {
 	data, kubeconfig := filepath.Join(o.work, "data"), filepath.Join(o.work, "kubeconfig")
 	begin := time.Now()
-	up, err := start(filepath.Join(o.work, "up.log"), o.proa, "up", "--data-dir", data, "--kubeconfig", kubeconfig)
+	up, err := kubeapi.Start(filepath.Join(o.work, "up.log"), o.proa, "up", "--data-dir", data, "--kubeconfig", kubeconfig)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, uninstall(o.proa, data)) }()
-	defer func() { err = errors.Join(err, up.stop()) }()
+	defer func() { err = errors.Join(err, up.Stop()) }()
 	c, err := boot(ctx, kubeconfig, begin, out)
 	if err != nil {
-		return up.why(err)
+		return up.Why(err)
 	}
 	if err := idle(ctx, up, out); err != nil {
-		return up.why(err)
+		return up.Why(err)
 	}
 	if err := floor(ctx, o.work, out); err != nil {
-		return up.why(err)
+		return up.Why(err)
 	}
-	return up.why(startPods(ctx, c, out))
+	return up.Why(startPods(ctx, c, out))
 }
 
 // uninstall takes away what namespaces do not: control groups.
@@ -54,7 +56,7 @@ func uninstall(program, data string) error {
 func boot(ctx context.Context, kubeconfig string, begin time.Time, out report) (*client, error) {
 	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
 	defer cancel()
-	if err := untilReady(ctx, "https://"+nodeAddress+":6443"); err != nil {
+	if err := kubeapi.UntilReady(ctx, "https://"+nodeAddress+":6443"); err != nil {
 		return nil, err
 	}
 	out("node.api", time.Since(begin).Seconds())
@@ -111,12 +113,12 @@ func nodeReady(e watch.Event) bool {
 }
 
 // idle takes memory and CPU of a cluster that nobody uses. The container runtime is counted apart.
-func idle(ctx context.Context, up *process, out report) error {
+func idle(ctx context.Context, up *kubeapi.Process, out report) error {
 	time.Sleep(5 * time.Second) // what starting left to do
 	groups := []struct {
 		id   string
 		pids []int
-	}{{"", []int{up.pid()}}, {".containerd", named("containerd")}}
+	}{{"", []int{up.Pid()}}, {".containerd", named("containerd")}}
 	before := make([]time.Duration, len(groups))
 	var err error
 	for i, g := range groups {

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"proa/test/kubeapi"
 )
 
 const manyNodes = 1000
@@ -22,7 +24,7 @@ func measureSchedule(ctx context.Context, o options, out report) error {
 		return err
 	}
 	err = schedule(ctx, c, out)
-	return errors.Join(server.why(err), server.stop())
+	return errors.Join(server.Why(err), server.Stop())
 }
 
 func schedule(ctx context.Context, c *client, out report) error {
@@ -95,7 +97,7 @@ func fakeNodes(ctx context.Context, c *client) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return until(ctx, 200*time.Millisecond, func() error {
+	return kubeapi.Until(ctx, 200*time.Millisecond, func() error {
 		var all corev1.NodeList
 		if err := c.list(ctx, nodes, "", &all); err != nil {
 			return fmt.Errorf("list nodes: %w", err)

@@ -1,4 +1,4 @@
-package main
+package kubeapi
 
 import (
 	"crypto/ecdsa"
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// authority issues the few certificates of a measured API server, of the same sort as Proa's own.
+// authority issues the few certificates of an API server, of the same sort as Proa's own.
 type authority struct {
 	key         *ecdsa.PrivateKey
 	certificate *x509.Certificate
@@ -73,4 +73,27 @@ func (a *authority) write(dir, file string, c *x509.Certificate, key *ecdsa.Priv
 		}
 	}
 	return nil
+}
+
+const kubeconfig = `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:%d", certificate-authority: ca.crt}}]
+users: [{name: u, user: {client-certificate: admin.crt, client-key: admin.key}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+current-context: c
+`
+
+// makeKeys makes what upstream's API server is started with, and a kubeconfig for its administrator.
+func makeKeys(dir string, port int) error {
+	ca, err := newAuthority(dir)
+	if err != nil {
+		return err
+	}
+	if err := ca.issue(dir, "server", "kube-apiserver"); err != nil {
+		return err
+	}
+	if err := ca.issue(dir, "admin", "admin", "system:masters"); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "kubeconfig"), fmt.Appendf(nil, kubeconfig, port), 0o600)
 }
