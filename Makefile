@@ -15,7 +15,7 @@ CTD_VERSION = $(shell sed -n 's/^\t*github.com\/containerd\/containerd\/v2 //p' 
 RUNC_VERSION = $(shell sed -n 's/^\t*github.com\/opencontainers\/runc v//p' ops/bundle/go.mod)
 SAY = @printf '%-60s %s\n' "$(1)" "$$(date +%T)"
 
-.PHONY: help build bundle tools up down test quick lint bench conformance clean test-tools
+.PHONY: help build bundle tools up down test quick lint bench conformance differential clean test-tools
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -72,6 +72,9 @@ conformance: build test-tools ## upstream's conformance suite: [FOCUS=regex] [SK
 
 bench: build test-tools ## the table of figures for this machine; UPSTREAM=1 runs upstream's API server beside it
 	@test/bench/run
+
+differential: ## asks upstream's API server and ours the same; fails on unknown differences: [REQUESTS=n] [SEED=n] [KEEP=folder]
+	@test/differential/run
 
 clean: ## removes what was built
 	rm -rf bin .cache

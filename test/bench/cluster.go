@@ -15,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"proa/test/kubeapi"
 )
 
 //go:embed cluster.yaml
@@ -104,7 +106,7 @@ func address(n *corev1.Node) string {
 func (c *cluster) podsOf(ctx context.Context, app string, want int) (ready []corev1.Pod, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	err = until(ctx, 10*time.Millisecond, func() error {
+	err = kubeapi.Until(ctx, 10*time.Millisecond, func() error {
 		var pods corev1.PodList
 		if err := c.list(ctx, benchPods, labels.Set{"app": app}.String(), &pods); err != nil {
 			return fmt.Errorf("list pods: %w", err)

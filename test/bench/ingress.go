@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"proa/test/bench/traffic"
+
+	"proa/test/kubeapi"
 )
 
 const (
@@ -47,11 +49,11 @@ func (c *cluster) frontDoor(ctx context.Context) (err error) {
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("configure HAProxy: %w", err)
 	}
-	haproxy, err := start(filepath.Join(c.work, "haproxy.log"), binary, "-db", "-f", config)
+	haproxy, err := kubeapi.Start(filepath.Join(c.work, "haproxy.log"), binary, "-db", "-f", config)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(haproxy.why(err), haproxy.stop()) }()
+	defer func() { err = errors.Join(haproxy.Why(err), haproxy.Stop()) }()
 	doors := []struct{ id, url string }{{"ingress", "http://" + nodeAddress + "/"}, {"haproxy", "http://127.0.0.1:" + haproxyPort + "/"}}
 	rates, worst := map[string][]float64{}, map[string][]float64{}
 	for range 3 { // in turns, so that both have the same machine
@@ -78,7 +80,7 @@ func (c *cluster) frontDoor(ctx context.Context) (err error) {
 func untilServed(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return until(ctx, 20*time.Millisecond, func() error {
+	return kubeapi.Until(ctx, 20*time.Millisecond, func() error {
 		_, err := traffic.Get(ctx, url, frontHost, 1, time.Nanosecond)
 		return err
 	})

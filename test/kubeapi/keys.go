@@ -92,7 +92,7 @@ func makeKeys(dir string, port int) error {
 	if err := ca.issue(dir, "server", "kube-apiserver"); err != nil {
 		return err
 	}
-	if err := ca.issue(dir, "admin", "admin", "system:masters"); err != nil {
+	if err := ca.issue(dir, "admin", "kubernetes-admin", "system:masters"); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "kubeconfig"), fmt.Appendf(nil, kubeconfig, port), 0o600)

@@ -17,11 +17,11 @@ import (
 
 // Options say where upstream's API server runs.
 type Options struct {
-	Programs       string // folder of kube-apiserver and etcd
-	Dir            string // for keys, data and logs; it exists
-	EtcdPort, Port int    // etcd takes the port after its own too
-	Flags          []string
-	EtcdFlags      []string
+	Programs                 string // folder of kube-apiserver and etcd
+	Dir                      string // for keys, data and logs; it exists
+	EtcdPort, PeerPort, Port int
+	Flags                    []string
+	EtcdFlags                []string
 }
 
 // Server is a running API server of upstream's.
@@ -42,7 +42,7 @@ func StartServer(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(s.Why(err), s.Stop())
 		}
 	}()
-	client, peer := fmt.Sprintf("http://127.0.0.1:%d", o.EtcdPort), fmt.Sprintf("http://127.0.0.1:%d", o.EtcdPort+1)
+	client, peer := fmt.Sprintf("http://127.0.0.1:%d", o.EtcdPort), fmt.Sprintf("http://127.0.0.1:%d", o.PeerPort)
 	if s.etcd, err = Start(file("etcd.log"), filepath.Join(o.Programs, "etcd"), append([]string{"--data-dir", file("etcd"), "--log-level", "warn",
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer}, o.EtcdFlags...)...); err != nil {
@@ -53,7 +53,7 @@ func StartServer(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.server, err = Start(file("apiserver.log"), filepath.Join(o.Programs, "kube-apiserver"), append([]string{
 		"--etcd-servers", client, "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", strconv.Itoa(o.Port),
-		"--service-cluster-ip-range", "10.96.0.0/16", "--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction",
+		"--service-cluster-ip-range", "10.96.0.0/16", "--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction", "--allow-privileged",
 		"--client-ca-file", file("ca.crt"), "--tls-cert-file", file("server.crt"), "--tls-private-key-file", file("server.key"),
 		"--service-account-key-file", file("ca.key"), "--service-account-signing-key-file", file("ca.key"),
 		"--service-account-issuer", "https://kubernetes.default.svc.cluster.local"}, o.Flags...)...)

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+const compatibilityHead = `# Compatibility
+
+` + "`make differential`" + ` asks upstream's kube-apiserver and Proa the same random requests and compares codes, reasons, messages,
+causes, headers, objects with defaults and managedFields, lists and watch events. This page is made from the table in
+` + "`test/differential/known.go`" + `: every difference that remains, and why. Whatever is not listed here fails the run.
+
+Not compared: what a server chooses itself (uids, revisions, times, cluster IPs, node ports, generated names), the order of
+managedFields within a second, how often a cause is repeated (several of upstream's rules may find the same), and objects that errors quote after "Invalid value:", which upstream writes with the field
+names of its internal types and Proa with those of the API.
+
+| request | where | reason |
+|---|---|---|
+`
+
+// compatibility is docs/compatibility.md.
+func compatibility() string {
+	var b strings.Builder
+	b.WriteString(compatibilityHead)
+	cell := func(pattern string) string {
+		if pattern == "" {
+			return "all"
+		}
+		return "`" + strings.ReplaceAll(pattern, "|", "\\|") + "`"
+	}
+	for _, k := range knownDifferences {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", cell(k.request), cell(k.where), k.reason)
+	}
+	return b.String()
+}

@@ -1,0 +1,12 @@
+// Command differential asks upstream's API server and Proa's the same questions and compares the answers: codes, reasons,
+// messages, causes, headers, objects with their defaults and managedFields, lists, watch events.
+//
+// A history is a short run of requests in a namespace of its own. A seeded generator makes it request by request from what
+// upstream answered (generate.go); what a server chose itself, such as a uid, stands in it as a symbol (symbols.go), so that
+// the same text can be asked again of any server. A difference is either known, with a reason (known.go), or fails the run;
+// it is cut down to the shortest history that still shows it (minimise.go) and can be kept in testdata, with upstream's
+// answers, where `go test` asks Proa alone (cases_test.go).
+//
+// It owns both servers, which listen on loopback alone and end with the run. Without upstream's programs it replays what was
+// recorded.
+package main
