@@ -7,6 +7,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"proa/kinds/resource"
 )
@@ -20,22 +21,24 @@ type Reviews struct {
 }
 
 // Answer returns the review with its status filled in. u is who asks; namespace is the request's, empty for kinds without.
-// obj may be changed and is what is returned.
+// obj may be changed and is what is returned, but for SelfSubjectReview.
 func (v *Reviews) Answer(ctx context.Context, u User, namespace string, obj resource.Object) (resource.Object, error) {
 	switch review := obj.(type) {
 	case *authenticationv1.TokenReview:
 		return review, v.token(ctx, review)
 	case *authenticationv1.SelfSubjectReview:
-		review.Status = authenticationv1.SelfSubjectReviewStatus{UserInfo: u.Info()}
-		return review, nil
+		return &authenticationv1.SelfSubjectReview{
+			ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.Now()},
+			Status:     authenticationv1.SelfSubjectReviewStatus{UserInfo: u.Info()},
+		}, nil
 	case *authorizationv1.SelfSubjectAccessReview:
-		if err := invalidReview("SelfSubjectAccessReview", review.Name, checkSpec(review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes)); err != nil {
+		if err := invalidReview(checkSpec(review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes)); err != nil {
 			return nil, err
 		}
 		review.Status = v.decide(ctx, attributesOf(u, review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes))
 		return review, nil
 	case *authorizationv1.SubjectAccessReview:
-		if err := invalidReview("SubjectAccessReview", review.Name, checkSubject(&review.Spec)); err != nil {
+		if err := invalidReview(checkSubject(&review.Spec)); err != nil {
 			return nil, err
 		}
 		review.Status = v.decide(ctx, subjectAttributes(&review.Spec))

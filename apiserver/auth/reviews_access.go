@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -76,7 +77,7 @@ func checkLocal(review *authorizationv1.LocalSubjectAccessReview, namespace stri
 	if review.Spec.NonResourceAttributes != nil {
 		wrong = append(wrong, field.Invalid(field.NewPath("spec", "nonResourceAttributes"), review.Spec.NonResourceAttributes, "disallowed on this kind of request"))
 	}
-	if err := invalidReview("LocalSubjectAccessReview", review.Name, wrong); err != nil {
+	if err := invalidReview(wrong); err != nil {
 		return err
 	}
 	if namespace == "" {
@@ -88,9 +89,10 @@ func checkLocal(review *authorizationv1.LocalSubjectAccessReview, namespace stri
 	return nil
 }
 
-func invalidReview(kind, name string, wrong field.ErrorList) error {
+// invalidReview names no kind: upstream's decoder has taken it from the object by then.
+func invalidReview(wrong field.ErrorList) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return apierrors.NewInvalid(authorizationv1.SchemeGroupVersion.WithKind(kind).GroupKind(), name, wrong)
+	return apierrors.NewInvalid(schema.GroupKind{Group: authorizationv1.GroupName}, "", wrong)
 }

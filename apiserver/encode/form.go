@@ -55,6 +55,15 @@ func served(r *resource.Resource, i int) *Version {
 	return &Version{Resource: r, Kind: gvk, served: s, form: store.Form(1 + 2*i)}
 }
 
+// Owned lists the versions of a resource whose managers own fields of their own, the stored one first. Versions of
+// earlier years are not among them: their fields are owned as those of the stored version, which they are turned into.
+func Owned(r *resource.Resource) []*Version {
+	return slices.DeleteFunc(Versions(r), func(v *Version) bool { return !v.OwnFields() })
+}
+
+// OwnFields: see Owned.
+func (v *Version) OwnFields() bool { return v.served == nil || v.served.Deprecated == "" }
+
 // Stored is the version under which a resource is kept.
 func Stored(r *resource.Resource) *Version {
 	return &Version{Resource: r, Kind: r.GroupVersionKind()}
@@ -123,9 +132,9 @@ func (v *Version) ToStored(obj resource.Object) (resource.Object, error) {
 		if v.served.Default != nil {
 			v.served.Default(obj)
 		}
-		converted, err := v.served.ToStored(obj)
+		converted, err := v.Convert(obj)
 		if err != nil {
-			return nil, fmt.Errorf("convert %s: %w", v.Kind, err)
+			return nil, err
 		}
 		obj = converted
 		v.DefaultStored(obj)
@@ -134,6 +143,19 @@ func (v *Version) ToStored(obj resource.Object) (resource.Object, error) {
 		obj.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
 	}
 	return obj, nil
+}
+
+// Convert is ToStored without defaults.
+func (v *Version) Convert(obj resource.Object) (resource.Object, error) {
+	if v.served == nil {
+		return obj, nil
+	}
+	converted, err := v.served.ToStored(obj)
+	if err != nil {
+		return nil, fmt.Errorf("convert %s: %w", v.Kind, err)
+	}
+	converted.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
+	return converted, nil
 }
 
 // DefaultStored sets, on the stored form of what a client sent, the defaults that are this version's alone.

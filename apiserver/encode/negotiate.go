@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -79,6 +80,7 @@ func Negotiate(r *http.Request, offer Offer) (Accept, error) {
 	if offer&Binary != 0 && header == "application/vnd.kubernetes.protobuf" { // the form of every component, without parsing
 		return Accept{Format: Protobuf}, nil
 	}
+	known := false
 	for _, clause := range goautoneg.ParseAccept(header) {
 		for f, name := range mediaTypes {
 			slash := strings.IndexByte(name, '/')
@@ -86,13 +88,17 @@ func Negotiate(r *http.Request, offer Offer) (Accept, error) {
 			if !(main && clause.SubType == name[slash+1:] || main && clause.SubType == "*" || clause.Type == "*" && clause.SubType == "*") {
 				continue
 			}
+			known = true
 			if a, ok := accept(Format(f), clause.Params, offer); ok {
 				a.Pretty = a.Pretty || a.Format == JSON && pretty(r)
 				return a, nil
 			}
 		}
 	}
-	return Accept{}, notRepresentable()
+	if known {
+		return Accept{}, notAcceptable(mediaTypes[:])
+	}
+	return Accept{}, notRepresentable(false)
 }
 
 func accept(f Format, params map[string]string, offer Offer) (Accept, bool) {
@@ -150,12 +156,23 @@ func ContentType(r *http.Request) (Format, error) {
 	return 0, unsupportedMediaType(mediaTypes[:])
 }
 
+// OfferStreams is the error of Negotiate where streams are offered too: what can be listed can be watched.
+func OfferStreams(err error) error {
+	if status := new(apierrors.StatusError); errors.As(err, &status) && status.ErrStatus.Message == notRepresentable(false).Error() {
+		return notRepresentable(true)
+	}
+	return err
+}
+
 // notRepresentable is the answer to an Accept header that names nothing that is known.
-func notRepresentable() error {
+func notRepresentable(streams bool) error {
+	offered := strings.Join(mediaTypes[:], ", ")
+	if streams {
+		offered += ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+	}
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotAcceptable,
 		Reason: metav1.StatusReasonNotAcceptable, Details: &metav1.StatusDetails{},
-		Message: "406: Not Acceptable\n\nAvailable representations: " + strings.Join(mediaTypes[:], ", ") +
-			", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"}}
+		Message: "406: Not Acceptable\n\nAvailable representations: " + offered}}
 }
 
 func notAcceptable(accepted []string) error {

@@ -1,11 +1,10 @@
 package patch
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -13,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -27,21 +27,25 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 	if err != nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
 	}
-	if got := config.GroupVersionKind(); got.Kind != p.Version.Kind.Kind || got.GroupVersion() != p.Version.Kind.GroupVersion() {
+	if got := config.GroupVersionKind(); got.Version == "" && got.Kind == "" {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("invalid object type: %v", got))
+	} else if got.Kind != p.Version.Kind.Kind || got.GroupVersion() != p.Version.Kind.GroupVersion() {
 		if got.GroupVersion() != p.Version.Kind.GroupVersion() {
 			return nil, apierrors.NewBadRequest(fmt.Sprintf(
 				"Incorrect version specified in apply patch. Specified patch version: %s, expected: %s", got.GroupVersion(), p.Version.Kind.GroupVersion()))
 		}
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s", got.Kind, got.Version, p.Version.Kind.Kind))
 	}
-	p.Version.ConfigToStored(config.Object)
-	config.SetGroupVersionKind(r.GroupVersionKind())
+	if !p.Version.OwnFields() {
+		p.Version.ConfigToStored(config.Object)
+		config.SetGroupVersionKind(r.GroupVersionKind())
+	}
 	live := old
 	if live == nil {
 		live = r.New()
 		live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
 	}
-	m, err := f.manager(r, p.Subresource)
+	m, err := f.manager(p.Version, p.Subresource)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 			}
 		}
 	}
-	obj, err := f.typed(r, merged, old)
+	obj, err := f.typed(p.Version, config, merged, old)
 	if err == nil {
 		p.Version.DefaultStored(obj)
 		setTime(obj, old, p, now)
@@ -64,49 +68,41 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 	return obj, err
 }
 
-// setTime replaces the time that upstream's keeper read from the machine's clock.
+// setTime replaces the time that upstream's keeper read from the machine's clock, if it did: an apply that changes nothing
+// leaves the manager's time, if there is one.
 func setTime(obj, old resource.Object, p *Patch, now time.Time) {
+	mine := func(e metav1.ManagedFieldsEntry) bool {
+		return e.Manager == p.Manager && e.Operation == metav1.ManagedFieldsOperationApply && e.Subresource == p.Subresource
+	}
+	var before *metav1.Time
+	if old != nil {
+		if i := slices.IndexFunc(old.GetManagedFields(), mine); i >= 0 {
+			before = old.GetManagedFields()[i].Time
+		}
+	}
 	entries := obj.GetManagedFields()
 	for i := range entries {
-		e := &entries[i]
-		if e.Manager != p.Manager || e.Operation != metav1.ManagedFieldsOperationApply || e.Subresource != p.Subresource {
-			continue
+		if mine(entries[i]) && !entries[i].Time.Equal(before) {
+			entries[i].Time = new(metav1.NewTime(now.UTC()).Rfc3339Copy())
 		}
-		at := metav1.NewTime(now.UTC()).Rfc3339Copy()
-		if old != nil {
-			for _, was := range old.GetManagedFields() {
-				if was.Manager == e.Manager && was.Operation == e.Operation && was.Subresource == e.Subresource &&
-					was.FieldsV1 != nil && e.FieldsV1 != nil && bytes.Equal(was.FieldsV1.Raw, e.FieldsV1.Raw) && unchanged(obj, old) {
-					at = *was.Time
-				}
-			}
-		}
-		e.Time = &at
 	}
 	obj.SetManagedFields(entries)
 }
 
-// unchanged says whether the apply left everything but the ownership as it was.
-func unchanged(obj, old resource.Object) bool {
-	fresh := obj.DeepCopyObject().(resource.Object)
-	fresh.SetManagedFields(old.GetManagedFields())
-	fresh.GetObjectKind().SetGroupVersionKind(old.GetObjectKind().GroupVersionKind())
-	return equality.Semantic.DeepEqual(fresh, old)
-}
-
 // typed turns what upstream's keeper merged into the kind's Go type. It gives back live itself when nothing changed.
-func (f *Fields) typed(r *resource.Resource, merged runtime.Object, old resource.Object) (resource.Object, error) {
+func (f *Fields) typed(v *encode.Version, config *unstructured.Unstructured, merged runtime.Object, old resource.Object) (resource.Object, error) {
 	switch m := merged.(type) {
 	case *unstructured.Unstructured:
-		if r.Custom != nil {
+		if v.Resource.Custom != nil {
 			if old != nil && resource.Object(m) == old {
 				m = m.DeepCopy()
 			}
 			return m, nil
 		}
-		obj := r.New()
+		obj := v.Resource.New()
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.Object, obj); err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
+			return nil, fmt.Errorf("failed to convert new object (%s/%s; %s) to proper version: unable to convert unstructured object to %s: %w",
+				config.GetNamespace(), config.GetName(), v.Kind, v.Kind, err)
 		}
 		return obj, nil
 	case resource.Object:

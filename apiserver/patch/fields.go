@@ -5,11 +5,13 @@ import (
 	"strings"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -45,26 +47,30 @@ func NewFields(scheme *runtime.Scheme) *Fields {
 }
 
 // updateSlowly is Update upstream's way.
-func (f *Fields) updateSlowly(r *resource.Resource, subresource string, live, obj resource.Object, manager string) error {
-	m, err := f.manager(r, subresource)
+func (f *Fields) updateSlowly(v *encode.Version, subresource string, live, obj resource.Object, manager string) error {
+	m, err := f.manager(v, subresource)
 	if err != nil {
 		return err
 	}
-	if r.Custom == nil && live.GetObjectKind().GroupVersionKind().Empty() {
-		live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+	if v.Resource.Custom == nil && live.GetObjectKind().GroupVersionKind().Empty() {
+		live.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
 	}
 	m.UpdateNoErrors(live, obj, manager)
 	return nil
 }
 
-// manager is upstream's keeper for one kind and subresource.
-func (f *Fields) manager(r *resource.Resource, subresource string) (*managedfields.FieldManager, error) {
-	if r.Custom != nil {
-		return customManager(r, subresource)
+// manager is upstream's keeper for one version of a kind and subresource.
+func (f *Fields) manager(v *encode.Version, subresource string) (*managedfields.FieldManager, error) {
+	if v.Resource.Custom != nil {
+		return customManager(v.Resource, subresource)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := managerKey{r.GroupVersionKind(), subresource}
+	r, kind := v.Resource, v.Kind
+	if !v.OwnFields() {
+		kind = r.GroupVersionKind()
+	}
+	key := managerKey{kind, subresource}
 	if m := f.mu.managers[key]; m != nil {
 		return m, nil
 	}
@@ -72,10 +78,10 @@ func (f *Fields) manager(r *resource.Resource, subresource string) (*managedfiel
 	if err != nil {
 		return nil, err
 	}
-	same := sameVersion{r}
-	m, err := managedfields.NewDefaultFieldManager(converter, same, same, same, key.kind, key.kind.GroupVersion(), subresource, resetFields(r, subresource))
+	versions := versions{encode.Owned(r)}
+	m, err := managedfields.NewDefaultFieldManager(converter, versions, versions, versions, kind, r.GroupVersionKind().GroupVersion(), subresource, resetFields(r, subresource))
 	if err != nil {
-		return nil, fmt.Errorf("keep fields of %s: %w", key.kind, err)
+		return nil, fmt.Errorf("keep fields of %s: %w", kind, err)
 	}
 	f.mu.managers[key] = m
 	return m, nil
@@ -84,46 +90,95 @@ func (f *Fields) manager(r *resource.Resource, subresource string) (*managedfiel
 // resetFields are the fields that a request cannot change, and so cannot own: the status through the object, and all
 // but the status through the status.
 func resetFields(r *resource.Resource, subresource string) map[fieldpath.APIVersion]fieldpath.Filter {
-	version := fieldpath.APIVersion(r.GroupVersionKind().GroupVersion().String())
-	if r.Reset != nil {
-		reset := fieldpath.NewSet()
-		for _, path := range r.Reset[subresource] {
-			var at fieldpath.Path
-			for _, name := range strings.Split(path, ".") {
-				at = append(at, fieldpath.PathElement{FieldName: &name})
-			}
-			reset.Insert(at)
-		}
-		return map[fieldpath.APIVersion]fieldpath.Filter{version: fieldpath.NewExcludeSetFilter(reset)}
-	}
+	var paths []string
 	switch {
+	case r.Reset != nil:
+		paths = r.Reset[subresource]
 	case subresource == "status":
-		return map[fieldpath.APIVersion]fieldpath.Filter{version: fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie("spec")))}
+		paths = []string{"spec"}
 	case subresource == "" && r.Status != nil:
-		return map[fieldpath.APIVersion]fieldpath.Filter{version: fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie("status")))}
+		paths = []string{"status"}
+	default:
+		return nil
 	}
-	return nil
+	reset := fieldpath.NewSet()
+	for _, path := range paths {
+		var at fieldpath.Path
+		for _, name := range strings.Split(path, ".") {
+			at = append(at, fieldpath.PathElement{FieldName: &name})
+		}
+		reset.Insert(at)
+	}
+	filters := map[fieldpath.APIVersion]fieldpath.Filter{}
+	for _, v := range encode.Owned(r) {
+		filters[fieldpath.APIVersion(v.Kind.GroupVersion().String())] = fieldpath.NewExcludeSetFilter(reset)
+	}
+	return filters
 }
 
-// sameVersion converts between the one version there is, for upstream's keeper.
-type sameVersion struct{ resource *resource.Resource }
+// versions converts between the versions of a kind, for upstream's keeper.
+type versions struct{ all []*encode.Version } // the stored one first
 
-func (s sameVersion) New(schema.GroupVersionKind) (runtime.Object, error) {
-	obj := s.resource.New()
-	obj.GetObjectKind().SetGroupVersionKind(s.resource.GroupVersionKind())
+func (s versions) of(gv schema.GroupVersion) (*encode.Version, error) {
+	for _, v := range s.all {
+		if v.Kind.GroupVersion() == gv {
+			return v, nil
+		}
+	}
+	return nil, runtime.NewNotRegisteredErrForKind("proa", gv.WithKind(s.all[0].Kind.Kind)) // the manager's fields are left alone
+}
+
+func (s versions) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
+	v, err := s.of(gvk.GroupVersion())
+	if err != nil {
+		return nil, err
+	}
+	obj := v.New()
+	obj.GetObjectKind().SetGroupVersionKind(v.Kind)
 	return obj, nil
 }
 
-func (s sameVersion) Default(runtime.Object) {} // the verbs do
+func (s versions) Default(runtime.Object) {} // the verbs do
 
-func (s sameVersion) Convert(in, out, _ any) error {
-	return fmt.Errorf("convert %T to %T: not the same version", in, out)
+func (s versions) Convert(in, out, _ any) error {
+	return fmt.Errorf("convert %T to %T: objects are converted whole", in, out)
 }
 
-func (s sameVersion) ConvertToVersion(in runtime.Object, _ runtime.GroupVersioner) (runtime.Object, error) {
-	return in, nil
+// ConvertToVersion gives back in itself if it is of the version already.
+func (s versions) ConvertToVersion(in runtime.Object, target runtime.GroupVersioner) (runtime.Object, error) {
+	have := in.GetObjectKind().GroupVersionKind()
+	want, ok := target.(schema.GroupVersion) // the keeper's own, which may be of another group
+	if !ok {
+		return nil, fmt.Errorf("convert %s: not to %v", have, target)
+	}
+	if have.GroupVersion() == want {
+		return in, nil
+	}
+	from, err := s.of(have.GroupVersion())
+	if err != nil {
+		return nil, err
+	}
+	to, err := s.of(want)
+	if err != nil {
+		return nil, err
+	}
+	obj, ok := in.(resource.Object)
+	if u, isTree := in.(*unstructured.Unstructured); isTree {
+		obj, ok = from.New(), true
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj); err != nil {
+			return nil, fmt.Errorf("convert %s: %w", have, err)
+		}
+	}
+	if !ok {
+		return nil, fmt.Errorf("convert %T: no object", in)
+	}
+	stored, err := from.Convert(obj)
+	if err != nil {
+		return nil, err
+	}
+	return to.FromStored(stored)
 }
 
-func (s sameVersion) ConvertFieldLabel(_ schema.GroupVersionKind, label, value string) (string, string, error) {
+func (s versions) ConvertFieldLabel(_ schema.GroupVersionKind, label, value string) (string, string, error) {
 	return label, value, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -20,26 +21,30 @@ const maxUpdaters = 10
 //
 // Upstream's keeper does the same in ten times the time, for it compares schemas and JSON values with every write. Here the
 // comparison is planned once for each Go type; what the plan does not cover goes upstream's way (TestUpdateLikeUpstream).
-func (f *Fields) Update(r *resource.Resource, subresource string, old, obj resource.Object, manager string, now time.Time) error {
+func (f *Fields) Update(v *encode.Version, subresource string, old, obj resource.Object, manager string, now time.Time) error {
+	r := v.Resource
 	gvk := r.GroupVersionKind()
 	live := old
 	if live == nil {
 		live = r.New()
 	}
 	if r.Custom != nil {
-		if err := f.updateSlowly(r, subresource, live, obj, manager); err != nil {
+		if err := f.updateSlowly(v, subresource, live, obj, manager); err != nil {
 			return err
 		}
 		stampOwners(obj, live, now)
 		return nil
 	}
 	obj.GetObjectKind().SetGroupVersionKind(gvk)
-	if r.Reset != nil {
-		return f.updateSlowly(r, subresource, live, obj, manager)
+	if r.Reset != nil || r.Custom == nil && v.OwnFields() && v.Kind != gvk {
+		return f.updateSlowly(v, subresource, live, obj, manager)
 	}
 	u := update{manager: manager, version: gvk.GroupVersion().String(), subresource: subresource, now: now}
 	u.entries = startingOwners(live, obj, subresource)
 	p, err := f.planOf(r)
+	if err == nil && len(r.Served) > 0 && u.ownsOtherwise(r) {
+		err = errFields
+	}
 	if err == nil {
 		skip := skipped(r, subresource)
 		u.diff.object(p, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skip)
@@ -48,7 +53,7 @@ func (f *Fields) Update(r *resource.Resource, subresource string, old, obj resou
 		}
 	}
 	if err != nil || u.diff.unsure || u.updaters() > maxUpdaters {
-		return f.updateSlowly(r, subresource, live, obj, manager)
+		return f.updateSlowly(v, subresource, live, obj, manager)
 	}
 	if len(u.entries) == 0 {
 		u.entries = nil
@@ -65,10 +70,25 @@ func startingOwners(live, obj resource.Object, subresource string) []metav1.Mana
 		entries = live.GetManagedFields()
 	case entries != nil && (len(entries) == 0 || len(entries) == 1 && reflect.DeepEqual(entries[0], metav1.ManagedFieldsEntry{})):
 		return nil
-	case entries == nil:
+	case !readable(entries):
 		entries = live.GetManagedFields()
 	}
 	return slices.Clone(entries)
+}
+
+// readable says whether a client's entries can be used; if not, those that are stored stay.
+func readable(entries []metav1.ManagedFieldsEntry) bool {
+	for _, e := range entries {
+		if e.Operation != metav1.ManagedFieldsOperationApply && e.Operation != metav1.ManagedFieldsOperationUpdate || e.APIVersion == "" || e.FieldsType != "FieldsV1" {
+			return false
+		}
+		if e.FieldsV1 != nil {
+			if _, err := parseSet(e.FieldsV1.Raw); err != nil {
+				return false
+			}
+		}
+	}
+	return entries != nil
 }
 
 // skipped are the parts of an object that a request cannot change: the status through the object, all but the status
@@ -94,6 +114,21 @@ type update struct {
 
 func (u *update) mine(e *metav1.ManagedFieldsEntry) bool {
 	return e.Manager == u.manager && e.Operation == metav1.ManagedFieldsOperationUpdate && e.APIVersion == u.version && e.Subresource == u.subresource
+}
+
+// ownsOtherwise: somebody owns fields as another version of the kind has them.
+func (u *update) ownsOtherwise(r *resource.Resource) bool {
+	for i := range r.Served {
+		s := &r.Served[i]
+		if s.Deprecated != "" { // see encode.Owned
+			continue
+		}
+		version := s.Group + "/" + s.Version
+		if slices.ContainsFunc(u.entries, func(e metav1.ManagedFieldsEntry) bool { return e.APIVersion == version }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (u *update) updaters() (n int) {

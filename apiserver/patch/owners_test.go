@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/randfill"
 
+	"proa/apiserver/encode"
 	"proa/kinds"
 	kind "proa/kinds/resource"
 )
@@ -112,13 +113,13 @@ func compareHistory(t *testing.T, f *Fields, r *kind.Resource, seed int64) (quic
 		if d.unsure {
 			return quick, slow + 1
 		}
-		if err := f.Update(r, sub, ours, a, manager, time.Unix(0, 0)); err != nil {
+		if err := f.Update(encode.Stored(r), sub, ours, a, manager, time.Unix(0, 0)); err != nil {
 			t.Fatal(err)
 		}
 		if theirs == nil {
 			theirs = r.New()
 		}
-		if err := f.updateSlowly(r, sub, theirs, b, manager); err != nil {
+		if err := f.updateSlowly(encode.Stored(r), sub, theirs, b, manager); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := describe(a), describe(b); got != want {
@@ -167,13 +168,13 @@ func BenchmarkUpdate(b *testing.B) {
 	f := NewFields(kinds.NewScheme())
 	r := kinds.Builtin().ByTable("pods")
 	old := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}}
-	if err := f.Update(r, "", nil, old, "m", time.Unix(0, 0)); err != nil {
+	if err := f.Update(encode.Stored(r), "", nil, old, "m", time.Unix(0, 0)); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
 		obj := old.DeepCopy()
 		obj.Status.Message = "x"
-		if err := f.Update(r, "status", old, obj, "n", time.Unix(0, 0)); err != nil {
+		if err := f.Update(encode.Stored(r), "status", old, obj, "n", time.Unix(0, 0)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -54,11 +54,18 @@ func (v *Verbs) Ask(ctx context.Context, q Request, obj resource.Object) (resour
 }
 
 func (v *Verbs) serveAnswer(w http.ResponseWriter, c *call) error {
-	obj, err := c.object(c.query().Get("fieldValidation"))
+	opts, err := c.createOptions()
+	if err != nil {
+		return err
+	}
+	obj, err := c.object(opts.FieldValidation)
 	if err != nil {
 		return err
 	}
 	if err := c.matchNamespace(obj); err != nil {
+		return err
+	}
+	if err := v.Fields.Update(c.Version, "", nil, obj, c.manager(opts.FieldManager), v.Clock.Now()); err != nil {
 		return err
 	}
 	out, err := v.Ask(c.raw.Context(), c.Request, obj)

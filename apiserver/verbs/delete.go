@@ -33,6 +33,14 @@ func (v *Verbs) Delete(ctx context.Context, q Request, opts metav1.DeleteOptions
 	}
 }
 
+// warnOfOrphans tells those who delete what, by its age, leaves its dependents behind, and did not say that they want that.
+func warnOfOrphans(q *Request, opts *metav1.DeleteOptions) {
+	text := q.Version.Resource.OrphanWarning
+	if text != "" && opts.PropagationPolicy == nil && opts.OrphanDependents == nil { //nolint:staticcheck // old clients send it
+		q.warn(text)
+	}
+}
+
 func (v *Verbs) deleteOnce(ctx context.Context, q Request, opts metav1.DeleteOptions) (Result, error) {
 	snap := v.Store.Snapshot()
 	item := snap.Get(q.key())
@@ -73,7 +81,7 @@ func deletePreconditions(q *Request, opts *metav1.DeleteOptions, old resource.Ob
 	if p == nil {
 		return nil
 	}
-	gr := schema.GroupResource{Group: q.groupKind().Group, Resource: q.Version.Kind.Kind}
+	gr := schema.GroupResource{Group: q.Version.Kind.Group, Resource: q.Version.Kind.Kind}
 	if p.UID != nil && *p.UID != old.GetUID() {
 		return apierrors.NewConflict(gr, q.Name, fmt.Errorf("the UID in the precondition (%s) does not match the UID in record (%s). The object might have been deleted and then recreated", *p.UID, old.GetUID()))
 	}
@@ -107,13 +115,16 @@ func (c *call) deleteOptions() (metav1.DeleteOptions, error) {
 
 // returnsDeleted lists the tables whose objects are answered by delete, as upstream's; others answer a Status.
 var returnsDeleted = map[string]bool{"pods": true, "services": true, "serviceaccounts": true, "persistentvolumes": true,
-	"persistentvolumeclaims": true, "podtemplates": true, "resourcequotas": true, "podsecuritypolicies.policy": true}
+	"persistentvolumeclaims": true, "podtemplates": true, "resourcequotas": true,
+	"csidrivers.storage.k8s.io": true, "csinodes.storage.k8s.io": true, "storageclasses.storage.k8s.io": true,
+	"volumeattachments.storage.k8s.io": true, "volumeattributesclasses.storage.k8s.io": true}
 
 func (v *Verbs) serveDelete(w http.ResponseWriter, c *call) error {
 	opts, err := c.deleteOptions()
 	if err != nil {
 		return err
 	}
+	warnOfOrphans(&c.Request, &opts)
 	result, err := v.Delete(c.raw.Context(), c.Request, opts)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"proa/apiserver/encode"
 )
@@ -17,6 +19,9 @@ const deleteWorkers = 64
 // DeleteCollection deletes what the options pick, each object by itself, and returns what it picked. It is not atomic:
 // the first error ends it, and what was deleted stays deleted.
 func (v *Verbs) DeleteCollection(ctx context.Context, q Request, opts metav1.DeleteOptions, which *metav1.ListOptions) (*encode.List, error) {
+	if errs := validation.ValidateDeleteOptions(&opts); len(errs) > 0 {
+		return nil, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "DeleteOptions"}, "", errs)
+	}
 	list, err := v.List(ctx, q, which)
 	if err != nil {
 		return nil, err
@@ -61,6 +66,7 @@ func (v *Verbs) serveDeleteCollection(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
+	warnOfOrphans(&c.Request, &opts)
 	warn := c.Warn
 	var mu sync.Mutex // the workers warn at the same time
 	c.Warn = func(text string) {

@@ -2,8 +2,10 @@ package verbs
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,7 +35,7 @@ func (v *Verbs) serveGet(w http.ResponseWriter, c *call) error {
 		}
 		var err error
 		if rev, err = parseRevision(opts.ResourceVersion); err != nil {
-			return err
+			return errors.New(strings.TrimPrefix(err.Error(), "invalid resource version: ")) // 500, as upstream's storage has it
 		}
 	}
 	item, err := v.Get(c.raw.Context(), c.Request, rev)

@@ -114,7 +114,7 @@ func parseSelector(version *encode.Version, labelText, fieldText, name string) (
 
 // key is what the row calls a field that a client selects by.
 func (s *selector) key(version *encode.Version, label string) (string, error) {
-	if label == "metadata.name" || label == "metadata.namespace" && s.resource.Namespaced {
+	if label == "metadata.name" || label == "metadata.namespace" && (s.resource.Namespaced || len(s.resource.FieldLabels) == 0) {
 		return label, nil
 	}
 	if key, known := version.Field(label); known {

@@ -45,6 +45,9 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 	}
 	if err == nil {
 		c.accept, err = encode.Negotiate(r, encode.OfferOf(version.Resource))
+		if info.Verb == "list" || info.Verb == "watch" {
+			err = encode.OfferStreams(err)
+		}
 	}
 	if text := version.Deprecated(); text != "" {
 		c.warn(text)
@@ -71,6 +74,9 @@ type handler = func(*Verbs, http.ResponseWriter, *call) error
 // find picks the handler; nil without an error means that there is nothing under that path.
 func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
 	r := c.Version.Resource
+	if c.raw.Method == http.MethodHead {
+		return nil, errMethod
+	}
 	if info.Subresource != "" {
 		return v.findDoor(c, info)
 	}

@@ -113,7 +113,7 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 		return Result{}, err
 	}
 	if !c.applied {
-		if err := v.Fields.Update(q.Version.Resource, q.Subresource, old, obj, c.manager, v.Clock.Now()); err != nil {
+		if err := v.Fields.Update(q.Version, q.Subresource, old, obj, c.manager, v.Clock.Now()); err != nil {
 			return Result{}, err
 		}
 	}
@@ -279,6 +279,9 @@ func (v *Verbs) serveUpdate(w http.ResponseWriter, c *call) error {
 		if err := metav1.Convert_url_Values_To_v1_UpdateOptions((*url.Values)(&query), &opts, nil); err != nil {
 			return apierrors.NewBadRequest(err.Error())
 		}
+	}
+	if errs := validation.ValidateUpdateOptions(&opts); len(errs) > 0 { // before the body is looked at
+		return apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "UpdateOptions"}, "", errs)
 	}
 	obj, err := c.object(opts.FieldValidation)
 	if err != nil {

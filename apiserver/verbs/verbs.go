@@ -89,7 +89,10 @@ func (q *Request) groupResource() schema.GroupResource {
 	return schema.GroupResource{Group: q.Version.Kind.Group, Resource: q.Version.Resource.Name}
 }
 
-func (q *Request) groupKind() schema.GroupKind { return q.Version.Kind.GroupKind() }
+// groupKind is what errors call the object: upstream's rules know one group of each kind, whichever a request came through.
+func (q *Request) groupKind() schema.GroupKind {
+	return q.Version.Resource.GroupVersionKind().GroupKind()
+}
 
 func (q *Request) manager(name string) string {
 	if name != "" {

@@ -86,6 +86,7 @@ func defaultDaemonSet(d *appsv1.DaemonSet) {
 		}
 	}
 	podspec.DefaultTemplate(&d.Spec.Template)
+	writeTemplateGeneration(d, readTemplateGeneration(d)) // as upstream's conversion does, so whoever writes the object owns it
 }
 
 func prepareDaemonSetCreate(d *appsv1.DaemonSet) {

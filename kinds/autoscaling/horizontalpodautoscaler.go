@@ -35,11 +35,9 @@ func HorizontalPodAutoscaler() *resource.Resource {
 		PrepareCreate: resource.Do(func(a *autoscalingv2.HorizontalPodAutoscaler) {
 			a.Status = autoscalingv2.HorizontalPodAutoscalerStatus{}
 		}),
-		PrepareUpdate: resource.Do2(func(a, old *autoscalingv2.HorizontalPodAutoscaler) { a.Status = *old.Status.DeepCopy() }),
-		Validate:      resource.Typed(validate),
-		ValidateUpdate: resource.Typed2(func(a, _ *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
-			return validate(a)
-		}),
+		PrepareUpdate:            resource.Do2(func(a, old *autoscalingv2.HorizontalPodAutoscaler) { a.Status = *old.Status.DeepCopy() }),
+		Validate:                 resource.Typed(func(a *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList { return validate(a, nil) }),
+		ValidateUpdate:           resource.Typed2(validate),
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{
 			Name:          "status",
@@ -139,7 +137,7 @@ func row(a *autoscalingv2.HorizontalPodAutoscaler) []any {
 		least = fmt.Sprint(*a.Spec.MinReplicas)
 	}
 	return []any{a.Name, a.Spec.ScaleTargetRef.Kind + "/" + a.Spec.ScaleTargetRef.Name, targets(a.Spec.Metrics, a.Status.CurrentMetrics), least,
-		fmt.Sprint(a.Spec.MaxReplicas), fmt.Sprint(a.Status.CurrentReplicas), meta.Since(a.CreationTimestamp)}
+		int64(a.Spec.MaxReplicas), int64(a.Status.CurrentReplicas), meta.Since(a.CreationTimestamp)}
 }
 
 // targets shows what each metric is and is to be, of two at most.

@@ -19,7 +19,9 @@ const (
 	longestPeriod = 1800
 )
 
-func validate(a *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
+// validate checks an autoscaler; old is nil when it is new. What it scales must be of a group, but for replication controllers;
+// an unchanged reference of earlier days passes.
+func validate(a, old *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
 	at, s := field.NewPath("spec"), &a.Spec
 	var errs field.ErrorList
 	if s.MinReplicas != nil && *s.MinReplicas < 1 {
@@ -35,6 +37,9 @@ func validate(a *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
 		errs = append(errs, field.Invalid(at.Child("maxReplicas"), s.MaxReplicas, "must be greater than or equal to `minReplicas`"))
 	}
 	errs = append(errs, validateReference(s.ScaleTargetRef, at.Child("scaleTargetRef"))...)
+	if old == nil || old.Spec.ScaleTargetRef.APIVersion != s.ScaleTargetRef.APIVersion || old.Spec.ScaleTargetRef.Kind != s.ScaleTargetRef.Kind {
+		errs = append(errs, validateVersion(s.ScaleTargetRef, at.Child("scaleTargetRef", "apiVersion"), s.ScaleTargetRef.Kind == "ReplicationController")...)
+	}
 	for i := range s.Metrics {
 		errs = append(errs, validateMetric(&s.Metrics[i], at.Child("metrics").Index(i))...)
 	}
@@ -54,10 +59,18 @@ func validateReference(ref autoscalingv2.CrossVersionObjectReference, at *field.
 			errs = append(errs, meta.Each(at.Child(part.name), part.value, path.IsValidPathSegmentName(part.value))...)
 		}
 	}
-	if _, err := schema.ParseGroupVersion(ref.APIVersion); err != nil {
-		errs = append(errs, field.Invalid(at.Child("apiVersion"), ref.APIVersion, err.Error()))
-	}
 	return errs
+}
+
+func validateVersion(ref autoscalingv2.CrossVersionObjectReference, at *field.Path, coreToo bool) field.ErrorList {
+	gv, err := schema.ParseGroupVersion(ref.APIVersion)
+	switch {
+	case err != nil:
+		return field.ErrorList{field.Invalid(at, ref.APIVersion, err.Error())}
+	case gv.Group == "" && !coreToo:
+		return field.ErrorList{field.Invalid(at, ref.APIVersion, "apiVersion must specify API group")}
+	}
+	return nil
 }
 
 var (
@@ -157,6 +170,7 @@ func validateMetric(m *autoscalingv2.MetricSpec, at *field.Path) field.ErrorList
 
 func validateObject(s *autoscalingv2.ObjectMetricSource, at *field.Path) field.ErrorList {
 	errs := validateReference(s.DescribedObject, at.Child("describedObject"))
+	errs = append(errs, validateVersion(s.DescribedObject, at.Child("describedObject", "apiVersion"), true)...)
 	errs = append(errs, validateIdentifier(&s.Metric, at.Child("metric"))...)
 	errs = append(errs, validateTarget(&s.Target, at.Child("target"))...)
 	if s.Target.Value == nil && s.Target.AverageValue == nil {

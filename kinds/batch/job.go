@@ -43,6 +43,8 @@ func Job() *resource.Resource {
 
 		AllowUnconditionalUpdate: true,
 		OrphanDependents:         true,
+		OrphanWarning: "child pods are preserved by default when jobs are deleted; " +
+			"set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(prepareJobStatus), ValidateUpdate: resource.Typed2(validateJobStatus),

@@ -3,10 +3,12 @@ package core
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/diff"
@@ -26,7 +28,7 @@ func PersistentVolume() *resource.Resource {
 		NewList: func() runtime.Object { return &corev1.PersistentVolumeList{} },
 		Default: resource.Do(defaultPersistentVolume),
 		PrepareCreate: resource.Do(func(v *corev1.PersistentVolume) {
-			v.Status = corev1.PersistentVolumeStatus{Phase: corev1.VolumePending}
+			v.Status = corev1.PersistentVolumeStatus{Phase: corev1.VolumePending, LastPhaseTransitionTime: new(v.CreationTimestamp)}
 		}),
 		PrepareUpdate:            resource.Do2(func(v, old *corev1.PersistentVolume) { v.Status = *old.Status.DeepCopy() }),
 		Validate:                 resource.Typed(validatePersistentVolume),
@@ -36,6 +38,9 @@ func PersistentVolume() *resource.Resource {
 		Status: &resource.Subresource{
 			Name:          "status",
 			PrepareUpdate: resource.Do2(func(v, old *corev1.PersistentVolume) { v.Spec = *old.Spec.DeepCopy() }),
+			RecordUpdate: func(obj, old resource.Object, now time.Time) {
+				recordPhase(&obj.(*corev1.PersistentVolume).Status, &old.(*corev1.PersistentVolume).Status, metav1.NewTime(now).Rfc3339Copy())
+			},
 		},
 		Columns: []resource.Column{
 			meta.Name(),
@@ -53,6 +58,16 @@ func PersistentVolume() *resource.Resource {
 		Row:         resource.Typed(persistentVolumeRow),
 		Fields:      func(obj resource.Object) fields.Set { return fields.Set{"name": obj.GetName()} },
 		FieldLabels: []string{"name"},
+	}
+}
+
+// recordPhase notes when the phase changed, unless the writer does.
+func recordPhase(s, old *corev1.PersistentVolumeStatus, now metav1.Time) {
+	switch {
+	case s.Phase == old.Phase && s.LastPhaseTransitionTime == nil:
+		s.LastPhaseTransitionTime = old.LastPhaseTransitionTime
+	case s.Phase != old.Phase && (s.LastPhaseTransitionTime == nil || s.LastPhaseTransitionTime.Equal(old.LastPhaseTransitionTime)):
+		s.LastPhaseTransitionTime = &now
 	}
 }
 
@@ -99,7 +114,9 @@ func validatePersistentVolumeUpdate(v, old *corev1.PersistentVolume) field.Error
 	}
 	errs = append(errs, validation.ValidateImmutableField(v.Spec.VolumeMode, old.Spec.VolumeMode, field.NewPath("volumeMode"))...)
 	if old.Spec.NodeAffinity != nil {
-		errs = append(errs, validation.ValidateImmutableField(v.Spec.NodeAffinity, old.Spec.NodeAffinity, field.NewPath("nodeAffinity"))...)
+		if !equality.Semantic.DeepEqual(v.Spec.NodeAffinity, old.Spec.NodeAffinity) {
+			errs = append(errs, field.Invalid(field.NewPath("nodeAffinity"), v.Spec.NodeAffinity, "field is immutable, except for updating from beta label to GA"))
+		}
 	}
 	if old.Spec.VolumeAttributesClassName != nil && v.Spec.VolumeAttributesClassName == nil {
 		errs = append(errs, field.Forbidden(field.NewPath("spec", "volumeAttributesClassName"), "update from non-nil value to nil is forbidden"))

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/meta"
@@ -111,6 +110,13 @@ var (
 		corev1.ResourceQuotaScopeNotTerminating, corev1.ResourceQuotaScopePriorityClass, corev1.ResourceQuotaScopeTerminating,
 		corev1.ResourceQuotaScopeVolumeAttributesClass,
 	}
+	bareScopes = []corev1.ResourceQuotaScope{ // they have no values
+		corev1.ResourceQuotaScopeBestEffort, corev1.ResourceQuotaScopeNotBestEffort, corev1.ResourceQuotaScopeTerminating,
+		corev1.ResourceQuotaScopeNotTerminating, corev1.ResourceQuotaScopeCrossNamespacePodAffinity,
+	}
+	scopedResources = []corev1.ResourceName{
+		corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceRequestsCPU, corev1.ResourceRequestsMemory, corev1.ResourceLimitsCPU, corev1.ResourceLimitsMemory,
+	}
 	oppositeScopes = [][2]corev1.ResourceQuotaScope{
 		{corev1.ResourceQuotaScopeBestEffort, corev1.ResourceQuotaScopeNotBestEffort},
 		{corev1.ResourceQuotaScopeTerminating, corev1.ResourceQuotaScopeNotTerminating},
@@ -121,35 +127,34 @@ func validateQuotaScopes(q *corev1.ResourceQuota, path *field.Path) field.ErrorL
 	var errs field.ErrorList
 	at := path.Child("scopes")
 	for _, scope := range q.Spec.Scopes {
-		errs = append(errs, validateQuotaScope(q, scope, at)...)
+		if !slices.Contains(quotaScopes, scope) {
+			errs = append(errs, field.Invalid(at, q.Spec.Scopes, "unsupported scope"))
+		}
+		errs = append(errs, misfits(q, scope, at, q.Spec.Scopes)...)
 	}
 	return append(errs, opposites(q.Spec.Scopes, q.Spec.Scopes, at)...)
 }
 
-func validateQuotaScope(q *corev1.ResourceQuota, scope corev1.ResourceQuotaScope, path *field.Path) field.ErrorList {
-	if !slices.Contains(quotaScopes, scope) {
-		return field.ErrorList{field.Invalid(path, scope, "unsupported scope")}
-	}
+// misfits finds the resources that a scope does not go with.
+func misfits(q *corev1.ResourceQuota, scope corev1.ResourceQuotaScope, path *field.Path, shown any) field.ErrorList {
+	var errs field.ErrorList
 	for _, name := range meta.Sorted(q.Spec.Hard) {
-		if !scopeFits(scope, name) {
-			return field.ErrorList{field.Invalid(path, scope, "unsupported scope applied to resource")}
+		if isQuotaResource(name) && !scopeFits(scope, name) {
+			errs = append(errs, field.Invalid(path, shown, "unsupported scope applied to resource"))
 		}
 	}
-	return nil
+	return errs
 }
 
 // scopeFits: a scope says which pods count, so it goes with what pods have.
 func scopeFits(scope corev1.ResourceQuotaScope, name corev1.ResourceName) bool {
-	podCount := name == corev1.ResourcePods || name == "count/pods"
 	switch scope {
 	case corev1.ResourceQuotaScopeBestEffort: // has no requests and no limits
-		return podCount
+		return name == corev1.ResourcePods
 	case corev1.ResourceQuotaScopeVolumeAttributesClass:
-		return name == corev1.ResourcePersistentVolumeClaims || strings.HasSuffix(string(name), "storage")
+		return name == corev1.ResourcePersistentVolumeClaims || name == corev1.ResourceRequestsStorage
 	}
-	text := string(name)
-	return podCount || meta.IsExtended(name) || strings.HasPrefix(text, "requests.") || strings.HasPrefix(text, "limits.") ||
-		name == corev1.ResourceCPU || name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage || meta.IsHugePages(name)
+	return !slices.Contains(quotaScopes, scope) || name == corev1.ResourcePods || slices.Contains(scopedResources, name)
 }
 
 func opposites(scopes []corev1.ResourceQuotaScope, shown any, path *field.Path) field.ErrorList {
@@ -162,33 +167,40 @@ func opposites(scopes []corev1.ResourceQuotaScope, shown any, path *field.Path) 
 	return errs
 }
 
+// validateScopeSelector names no indexes, as upstream's does not.
 func validateScopeSelector(q *corev1.ResourceQuota, path *field.Path) field.ErrorList {
 	if q.Spec.ScopeSelector == nil {
 		return nil
 	}
 	var errs field.ErrorList
 	var scopes []corev1.ResourceQuotaScope
-	for i, r := range q.Spec.ScopeSelector.MatchExpressions {
-		at := path.Index(i)
-		errs = append(errs, validateQuotaScope(q, r.ScopeName, at.Child("scopeName"))...)
+	for _, r := range q.Spec.ScopeSelector.MatchExpressions {
 		scopes = append(scopes, r.ScopeName)
-		exists := r.Operator == corev1.ScopeSelectorOpExists || r.Operator == corev1.ScopeSelectorOpDoesNotExist
-		switch {
-		case r.ScopeName != corev1.ResourceQuotaScopePriorityClass && r.ScopeName != corev1.ResourceQuotaScopeVolumeAttributesClass && r.Operator != corev1.ScopeSelectorOpExists:
-			errs = append(errs, field.Invalid(at.Child("operator"), r.Operator, "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "+
+		if !slices.Contains(quotaScopes, r.ScopeName) {
+			errs = append(errs, field.Invalid(path.Child("scopeName"), r.ScopeName, "unsupported scope"))
+		}
+		errs = append(errs, misfits(q, r.ScopeName, path, q.Spec.ScopeSelector)...)
+		if slices.Contains(bareScopes, r.ScopeName) && r.Operator != corev1.ScopeSelectorOpExists {
+			errs = append(errs, field.Invalid(path.Child("operator"), r.Operator, "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "+
 				"ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"))
-		case exists && len(r.Values) > 0:
-			errs = append(errs, field.Invalid(at.Child("values"), r.Values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"))
-		case !exists && r.Operator != corev1.ScopeSelectorOpIn && r.Operator != corev1.ScopeSelectorOpNotIn:
-			errs = append(errs, field.Invalid(at.Child("operator"), r.Operator, "not a valid selector operator"))
-		case !exists && len(r.Values) == 0:
-			errs = append(errs, field.Required(at.Child("values"), "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"))
 		}
-		for _, value := range r.Values {
-			for _, message := range utilvalidation.IsValidLabelValue(value) {
-				errs = append(errs, field.Invalid(at.Child("values"), value, message))
-			}
-		}
+		errs = append(errs, validateScopeValues(r, path)...)
 	}
-	return append(errs, opposites(scopes, q.Spec.ScopeSelector.MatchExpressions, path.Child("scopeName"))...)
+	return append(errs, opposites(scopes, q.Spec.Scopes, path)...)
+}
+
+func validateScopeValues(r corev1.ScopedResourceSelectorRequirement, path *field.Path) field.ErrorList {
+	switch r.Operator {
+	case corev1.ScopeSelectorOpIn, corev1.ScopeSelectorOpNotIn:
+		if len(r.Values) == 0 {
+			return field.ErrorList{field.Required(path.Child("values"), "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")}
+		}
+	case corev1.ScopeSelectorOpExists, corev1.ScopeSelectorOpDoesNotExist:
+		if len(r.Values) > 0 {
+			return field.ErrorList{field.Invalid(path.Child("values"), r.Values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector")}
+		}
+	default:
+		return field.ErrorList{field.Invalid(path.Child("operator"), r.Operator, "not a valid selector operator")}
+	}
+	return nil
 }

@@ -172,7 +172,7 @@ func validateBackend(b *networkingv1.IngressBackend, at *field.Path) field.Error
 		r := at.Child("resource")
 		return validateReference(b.Resource.APIGroup, b.Resource.Kind, b.Resource.Name, r)
 	case b.Service == nil:
-		return field.ErrorList{field.Required(at, "must specify either a service or resource backend")} // upstream: only where neither is named
+		return field.ErrorList{field.Invalid(at, "", "resource or service backend is required")}
 	}
 	var errs field.ErrorList
 	service := at.Child("service")

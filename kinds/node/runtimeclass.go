@@ -26,8 +26,9 @@ func RuntimeClass() *resource.Resource {
 		Default:  resource.Do(func(c *nodev1.RuntimeClass) { roundOverhead(c) }),
 		Validate: resource.Typed(validate),
 		ValidateUpdate: resource.Typed2(func(c, old *nodev1.RuntimeClass) field.ErrorList {
-			return validation.ValidateImmutableField(c.Handler, old.Handler, field.NewPath("handler"))
+			return append(validate(c), validation.ValidateImmutableField(c.Handler, old.Handler, field.NewPath("handler"))...)
 		}),
+		AllowCreateOnUpdate:      true,
 		AllowUnconditionalUpdate: false,
 		Columns:                  []resource.Column{meta.Name(), meta.Column("Handler", metav1.ObjectMeta{}.SwaggerDoc()["handler"]), meta.Age()},
 		Row:                      resource.Typed(func(c *nodev1.RuntimeClass) []any { return []any{c.Name, c.Handler, meta.Since(c.CreationTimestamp)} }),

@@ -66,6 +66,8 @@ type Resource struct {
 	// OrphanDependents: a delete that does not say what becomes of dependents leaves them. Upstream's choice for kinds that
 	// are older than garbage collection.
 	OrphanDependents bool
+	// OrphanWarning is shown to who deletes without saying what becomes of dependents, empty if none.
+	OrphanWarning string
 
 	Status       *Subresource  // the status subresource, nil if there is none
 	Scale        *Scale        // the scale subresource, nil if there is none

@@ -38,6 +38,7 @@ func CSIDriver() *resource.Resource {
 			errs = append(errs, validation.ValidateImmutableField(d.Spec.AttachRequired, old.Spec.AttachRequired, field.NewPath("spec", "attachedRequired"))...)
 			return append(errs, validation.ValidateImmutableField(d.Spec.VolumeLifecycleModes, old.Spec.VolumeLifecycleModes, field.NewPath("spec", "volumeLifecycleModes"))...)
 		}),
+		Warnings: driverWarnings,
 		Columns: []resource.Column{
 			meta.Name(),
 			{Name: "AttachRequired", Type: "boolean", Description: doc["attachRequired"]},
@@ -50,6 +51,18 @@ func CSIDriver() *resource.Resource {
 		},
 		Row: resource.Typed(driverRow),
 	}
+}
+
+// driverWarnings: tokens among a volume's attributes end up in logs.
+func driverWarnings(obj, old resource.Object) []string {
+	s := &obj.(*storagev1.CSIDriver).Spec
+	if len(s.TokenRequests) == 0 || s.ServiceAccountTokenInSecrets != nil {
+		return nil
+	}
+	if old != nil && equality.Semantic.DeepEqual(s.TokenRequests, old.(*storagev1.CSIDriver).Spec.TokenRequests) {
+		return nil
+	}
+	return []string{"spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes"}
 }
 
 func setIfNil[T any](at **T, value T) {

@@ -147,7 +147,8 @@ func validateTopologies(terms []corev1.TopologySelectorTerm, path *field.Path) f
 			}
 			seen[r.Key] = true
 		}
-		if slices.ContainsFunc(terms[:i], func(t corev1.TopologySelectorTerm) bool { return equality.Semantic.DeepEqual(t, term) }) {
+		// Upstream takes a term without expressions for one that was there before.
+		if len(term.MatchLabelExpressions) == 0 || slices.ContainsFunc(terms[:i], func(t corev1.TopologySelectorTerm) bool { return equality.Semantic.DeepEqual(t, term) }) {
 			errs = append(errs, field.Duplicate(at, ""))
 		}
 	}
