@@ -70,6 +70,9 @@ func (v *server) ask(ctx context.Context, s *symbols, r request) (answer, error)
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 	resp, err := v.client.Do(req)
+	if err != nil && strings.Contains(err.Error(), "INTERNAL_ERROR") { // how upstream's handlers end when they panic
+		return answer{body: "the server broke off"}, nil
+	}
 	if err != nil {
 		return answer{}, fmt.Errorf("%s %s: %w", r.method, r.path, err)
 	}

@@ -26,6 +26,7 @@ type options struct {
 	record   string
 	replay   string
 	keep     string
+	open     string
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.StringVar(&o.record, "record", "", "file for all that was asked, with upstream's answers")
 	flag.StringVar(&o.replay, "replay", "", "file that -record wrote: asks Proa alone")
 	flag.StringVar(&o.keep, "keep", "", "folder for unknown differences, each cut down to a short history")
+	flag.StringVar(&o.open, "open", "", "file for the classes of unknown differences, added to those that are in it")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1 << 32)
@@ -49,6 +51,9 @@ func main() {
 	err := run(ctx, o, found)
 	found.print(os.Stdout, o.show)
 	fmt.Printf("seed %d, %.0f s\n", o.seed, time.Since(begin).Seconds())
+	if err == nil && o.open != "" {
+		err = writeOpen(o.open, found.unknown())
+	}
 	if n := len(found.unknown()); err == nil && n > 0 {
 		err = fmt.Errorf("%d classes of differences have no reason in known.go", n)
 	}

@@ -60,7 +60,7 @@ var (
 	addrForm       = regexp.MustCompile(`\b10\.96\.[0-9]{1,3}\.[0-9]{1,3}\b`)
 	managers       = regexp.MustCompile(`\\"managedFields\\":\[.*?\],\\"name\\":`) // in an object that an error quotes: their order depends on when they came
 	newestForm     = regexp.MustCompile(`current: [0-9]+`)
-	quotedRevision = regexp.MustCompile(`(?i)(resourceVersion\\?":\\?"|ResourceVersion in (?:precondition|object meta): )[0-9]+`)
+	quotedRevision = regexp.MustCompile(`(?i)(resourceVersion\\?":\\?"|ResourceVersion in (?:precondition|object meta): |ResourceVersion in record \()[0-9]+`)
 )
 
 // someTime is sent where a history holds a time that a server chose.
