@@ -70,14 +70,20 @@ func newPlace(t testing.TB, steps ...admit.Step) *place {
 
 // newPlaceWith is for steps that look into the place's store.
 func newPlaceWith(t testing.TB, stepsOf func(store.Store) []admit.Step) *place {
+	return newChanged(t, func(c *apiserver.Config) { c.Admission = stepsOf(c.Store) })
+}
+
+// newChanged is newPlace with a word about what else the server works with.
+func newChanged(t testing.TB, change func(*apiserver.Config)) *place {
 	table := kinds.Builtin()
 	p := &place{t: t, kinds: table, clock: clocktesting.NewFakeClock(epoch), store: storetest.New(t, encode.Decoder(table))}
-	steps := stepsOf(p.store)
 	scheme := kinds.NewScheme()
 	documents := discovery.New(discovery.Config{Kinds: table, Scheme: scheme})
-	server, err := apiserver.New(apiserver.Config{Store: p.store, Kinds: table, Scheme: scheme,
-		Authenticator: asUser{}, Authorizer: asUser{}, Clock: p.clock, Admission: steps, Answer: echo,
-		Paths: []func(http.ResponseWriter, *http.Request) bool{documents.Serve}})
+	config := apiserver.Config{Store: p.store, Kinds: table, Scheme: scheme,
+		Authenticator: asUser{}, Authorizer: asUser{}, Clock: p.clock, Answer: echo,
+		Paths: []func(http.ResponseWriter, *http.Request) bool{documents.Serve}}
+	change(&config)
+	server, err := apiserver.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

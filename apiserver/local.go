@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"net/http"
@@ -14,7 +15,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/apiserver/chain"
 	"proa/apiserver/encode"
@@ -103,11 +106,11 @@ func (l *Local) Watch(table string, after client.View) (client.Watcher, error) {
 // WaitFor returns at once: a write that was answered is in the next View.
 func (l *Local) WaitFor(ctx context.Context, _ client.Object) error { return ctx.Err() }
 
-// begin makes the request of a call and asks whether it is allowed.
-func (l *Local) begin(ctx context.Context, verb string, ref client.Ref, sub string) (verbs.Request, error) {
+// begin makes the request of a call, begins its record if there is an audit, and asks whether it is allowed.
+func (l *Local) begin(ctx context.Context, verb string, ref client.Ref, sub string) (context.Context, verbs.Request, error) {
 	r := l.server.config.Kinds.ByTable(ref.Table)
 	if r == nil {
-		return verbs.Request{}, apierrors.NewBadRequest(fmt.Sprintf("no resource is kept in table %q", ref.Table))
+		return ctx, verbs.Request{}, apierrors.NewBadRequest(fmt.Sprintf("no resource is kept in table %q", ref.Table))
 	}
 	q := verbs.Request{User: l.user, Verb: verb, Version: encode.Stored(r), Namespace: ref.Namespace, Name: ref.Name,
 		Subresource: sub, Manager: l.manager}
@@ -116,22 +119,35 @@ func (l *Local) begin(ctx context.Context, verb string, ref client.Ref, sub stri
 	if verb == "create" && sub == "" {
 		a.Name = ""
 	}
-	return q, chain.Authorize(ctx, l.server.config.Authorizer, a)
+	auditor := l.server.config.Audit
+	if auditor == nil {
+		return ctx, q, chain.Authorize(ctx, l.server.config.Authorizer, a)
+	}
+	record := auditor.Begin(string(uuid.NewUUID()), &a, nil)
+	allowed, reason, err := l.server.config.Authorizer.Authorize(ctx, a)
+	record.Decided(allowed, reason)
+	if allowed {
+		return audit.With(ctx, record), q, nil
+	}
+	record.End(audit.Outcome{Code: http.StatusForbidden})
+	return ctx, q, chain.Forbidden(a, reason, err)
 }
 
-// end tells the audit how a call went.
-func (l *Local) end(q *verbs.Request, err error) {
-	audit := l.server.config.Audit
-	if audit == nil {
+// end tells the audit how a call went: what was sent, and what came back.
+func (l *Local) end(ctx context.Context, sent, got any, err error) {
+	record := audit.From(ctx)
+	if record == nil {
 		return
 	}
-	code := http.StatusOK
+	outcome := audit.Outcome{Code: http.StatusOK, Request: audit.Written(sent)}
 	if err != nil {
-		code = int(encode.StatusOf(err).Code)
+		status := encode.StatusOf(err)
+		outcome.Code, got = int(status.Code), status
 	}
-	r := q.Version.Resource
-	audit(chain.Event{User: l.user, Code: code, Start: l.server.config.Clock.Now(), Info: &chain.Info{IsResource: true,
-		Verb: q.Verb, Group: r.Group, Version: r.Version, Resource: r.Name, Subresource: q.Subresource, Namespace: q.Namespace, Name: q.Name}})
+	if _, keep := record.Bodies(); keep || err != nil {
+		outcome.Response = audit.Written(got)
+	}
+	record.End(outcome)
 }
 
 // Create implements client.Client.
@@ -139,12 +155,12 @@ func (l *Local) Create(ctx context.Context, ref client.Ref, sub string, obj clie
 	if sub == "" && ref.Namespace == "" {
 		ref.Namespace = obj.GetNamespace()
 	}
-	q, err := l.begin(ctx, "create", ref, sub)
+	ctx, q, err := l.begin(ctx, "create", ref, sub)
 	if err != nil {
 		return nil, err
 	}
 	out, err := l.create(ctx, q, obj, opts)
-	l.end(&q, err)
+	l.end(ctx, obj, out, err)
 	return out, err
 }
 
@@ -189,7 +205,7 @@ func (l *Local) result(result verbs.Result, err error) (client.Object, error) {
 
 // Update implements client.Client.
 func (l *Local) Update(ctx context.Context, ref client.Ref, sub string, obj client.Object, opts metav1.UpdateOptions) (client.Object, error) {
-	q, err := l.begin(ctx, "update", ref, sub)
+	ctx, q, err := l.begin(ctx, "update", ref, sub)
 	if err != nil {
 		return nil, err
 	}
@@ -202,41 +218,42 @@ func (l *Local) Update(ctx context.Context, ref client.Ref, sub string, obj clie
 		result, err = l.server.verbs.Update(ctx, q, obj.DeepCopyObject().(resource.Object), opts)
 		out, err = l.result(result, err)
 	}
-	l.end(&q, err)
+	l.end(ctx, obj, out, err)
 	return out, err
 }
 
 // Patch implements client.Client.
 func (l *Local) Patch(ctx context.Context, ref client.Ref, sub string, kind types.PatchType, patch []byte, opts metav1.PatchOptions) (client.Object, error) {
-	q, err := l.begin(ctx, "patch", ref, sub)
+	ctx, q, err := l.begin(ctx, "patch", ref, sub)
 	if err != nil {
 		return nil, err
 	}
 	result, err := l.server.verbs.Patch(ctx, q, kind, patch, opts)
 	out, err := l.result(result, err)
-	l.end(&q, err)
+	l.end(ctx, json.RawMessage(patch), out, err)
 	return out, err
 }
 
 // Delete implements client.Client.
 func (l *Local) Delete(ctx context.Context, ref client.Ref, opts metav1.DeleteOptions) error {
-	q, err := l.begin(ctx, "delete", ref, "")
+	ctx, q, err := l.begin(ctx, "delete", ref, "")
 	if err != nil {
 		return err
 	}
 	_, err = l.server.verbs.Delete(ctx, q, opts)
 	err = verbs.Translate(err)
-	l.end(&q, err)
+	l.end(ctx, nil, nil, err)
 	return err
 }
 
 // GetLive implements client.Client. It is as new as View.
 func (l *Local) GetLive(ctx context.Context, ref client.Ref) (client.Object, error) {
-	q, err := l.begin(ctx, "get", ref, "")
+	ctx, q, err := l.begin(ctx, "get", ref, "")
 	if err != nil {
 		return nil, err
 	}
 	item, err := l.server.verbs.Get(ctx, q, 0)
+	l.end(ctx, nil, nil, err)
 	if err != nil {
 		return nil, err
 	}

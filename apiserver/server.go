@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"proa/apiserver/admit"
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/apiserver/chain"
 	"proa/apiserver/fair"
@@ -44,7 +45,7 @@ type Config struct {
 	// Paths serve what is no resource: discovery, OpenAPI, health. Each answers, or returns false and leaves the request
 	// to the next. Optional.
 	Paths []func(http.ResponseWriter, *http.Request) bool
-	Audit func(chain.Event) // optional
+	Audit *audit.Auditor // optional: writes down who asked what
 
 	Seats int // optional: for requests in flight; 0 means 600
 }
@@ -56,6 +57,7 @@ type Server struct {
 	handler http.Handler
 	drain   *chain.Drain
 	fair    *fair.Dispatcher
+	counts  *chain.Counts
 }
 
 // New makes a server. It starts nothing.
@@ -66,7 +68,7 @@ func New(c Config) (*Server, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	s := &Server{config: c, drain: chain.NewDrain()}
+	s := &Server{config: c, drain: chain.NewDrain(), counts: chain.NewCounts()}
 	v, err := verbs.New(verbs.Config{
 		Store: c.Store, Kinds: c.Kinds, Admission: admit.New(c.Admission...), Fields: patch.NewFields(c.Scheme),
 		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: doors(c.Streams), Tokens: c.Tokens, Answer: c.Answer, Observed: c.Observed,
@@ -78,7 +80,7 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("make API server: %w", err)
 	}
 	filters, err := chain.Filters(chain.Config{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Clock: c.Clock, Fair: s.fair,
-		Audit: c.Audit, Drain: s.drain})
+		Audit: c.Audit, Counts: s.counts, Drain: s.drain})
 	if err != nil {
 		return nil, fmt.Errorf("make API server: %w", err)
 	}

@@ -59,6 +59,7 @@ type Config struct {
 
 	ManifestDir string            // pods that are the node's own, a file each; empty: none
 	Shutdown    shutdown.Settings // how pods of a node end when its machine shuts down
+	Audit       AuditConfig       // what is written down of requests
 
 	Version, Commit, BuildDate string // of the program, for /version
 

@@ -18,6 +18,7 @@ import (
 	"proa/apiserver"
 	"proa/apiserver/admit/policy"
 	"proa/apiserver/aggregate"
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/apiserver/auth/oidc"
 	"proa/apiserver/auth/webhook"
@@ -27,7 +28,9 @@ import (
 	"proa/apiserver/seal"
 	"proa/apiserver/stream"
 	"proa/client"
+	"proa/internal/measure"
 	"proa/kinds"
+	"proa/observe/metrics"
 	"proa/observe/usage"
 	"proa/ops/join"
 	"proa/ops/pki"
@@ -46,6 +49,7 @@ type control struct {
 	access   *auth.Access
 	tokens   *auth.Tokens
 	usage    *usage.Meter
+	audit    *audit.Auditor // nil when nothing is written down
 	policies *policy.Checker
 	door     http.Handler // the API, and before it the door by which nodes join
 	listen   net.Listener
@@ -133,8 +137,11 @@ func (c *control) openAPI() error {
 	if err := c.openAggregator(); err != nil {
 		return err
 	}
+	if c.audit, err = openAudit(&c.cfg.Audit, scheme); err != nil {
+		return err
+	}
 	c.api, err = apiserver.New(apiserver.Config{
-		Store: c.store, Kinds: c.kinds, Scheme: scheme, Authenticator: authenticator, Authorizer: c.access,
+		Store: c.store, Kinds: c.kinds, Scheme: scheme, Audit: c.audit, Authenticator: authenticator, Authorizer: c.access,
 		Admission: steps, Tokens: c.tokens, Answer: reviews.Answer, Observed: c.observed, Streams: streams, Aggregated: c.aggregator.Serve, Paths: c.paths(scheme),
 	})
 	if err != nil {
@@ -208,5 +215,6 @@ func (c *control) as(name string, groups ...string) client.Client {
 func (c *control) paths(scheme *runtime.Scheme) []func(http.ResponseWriter, *http.Request) bool {
 	found := discovery.New(discovery.Config{Kinds: c.kinds, Scheme: scheme, Version: discovery.VersionInfo(c.cfg.Commit, c.cfg.BuildDate)})
 	c.policies = &policy.Checker{Kinds: c.kinds, Schema: found.Schema}
-	return []func(http.ResponseWriter, *http.Request) bool{c.health.serve, c.aggregator.Discovery(found.Serve), c.tokens.ServeOpenID}
+	shown := metrics.New(func() []measure.Family { return c.api.Measures() })
+	return []func(http.ResponseWriter, *http.Request) bool{shown.Serve, c.health.serve, c.aggregator.Discovery(found.Serve), c.tokens.ServeOpenID}
 }

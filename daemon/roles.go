@@ -125,6 +125,9 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	parts.add("keys", c.keys.Run)
 	c.followIdentity(parts)
 	parts.add("custom kinds", c.custom.Run)
+	if c.audit != nil {
+		parts.add("audit", c.audit.Run)
+	}
 	parts.add("api", c.serve)
 	parts.add("fairness", c.api.Run)
 	if err := c.bootstrap(ctx); err != nil {

@@ -1,79 +1,112 @@
 package chain
 
 import (
-	"bufio"
-	"context"
-	"net"
+	"bytes"
+	"io"
 	"net/http"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/uuid"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 )
 
 // auditHeader names a request in the logs of all who see it. A client may choose the name.
 const auditHeader = "Audit-ID"
 
-// Event is what is known of a request when it has been answered.
-type Event struct {
-	ID           string
-	Info         *Info
-	User         auth.User
-	Impersonated *auth.User
-	Code         int
-	Start        time.Time
-	Duration     time.Duration
-}
+// longestRefusal is how much of a refusal is read for the reason that an audit event gives.
+const longestRefusal = 64 << 10
 
-type eventKey struct{}
-
-func eventFrom(ctx context.Context) *Event {
-	e, _ := ctx.Value(eventKey{}).(*Event)
-	return e
-}
-
-// audited names the request and, if anybody listens, tells how it went.
-func (c *Config) audited(next http.Handler) http.Handler {
+// named gives the request a name, or leaves it the one that the client chose.
+func named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(auditHeader)
 		if id == "" || len(id) > 64 {
 			id = string(uuid.NewUUID())
 		}
 		w.Header().Set(auditHeader, id)
-		if c.Audit == nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		e := &Event{ID: id, Info: InfoFrom(r.Context()), Start: c.Clock.Now()}
-		counted := &codeWriter{ResponseWriter: w, code: http.StatusOK}
-		next.ServeHTTP(counted, r.WithContext(context.WithValue(r.Context(), eventKey{}, e)))
-		e.Code, e.Duration = counted.code, c.Clock.Since(e.Start)
-		c.Audit(*e)
+		next.ServeHTTP(w, r)
 	})
 }
 
-// codeWriter remembers the status. It passes Flush and, by Unwrap, all that http.ResponseController knows.
-type codeWriter struct {
-	http.ResponseWriter
-	code int
-}
-
-func (w *codeWriter) WriteHeader(code int) {
-	w.code = code
-	w.ResponseWriter.WriteHeader(code)
-}
-
-func (w *codeWriter) Flush() {
-	if f, ok := w.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
+// audited writes down the request as far as the policy says.
+func (c *Config) audited(next http.Handler) http.Handler {
+	if c.Audit == nil {
+		return next
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := InfoFrom(r.Context())
+		user, _ := auth.UserFrom(r.Context())
+		record := c.begin(w, r, user)
+		if record == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		long := LongRunning(info)
+		keepRequest, keepResponse := record.Bodies()
+		seen := &witness{coded: coded{ResponseWriter: w, code: http.StatusOK}, keep: keepResponse && !long}
+		if long {
+			seen.started = record.Started
+		}
+		var sent *sentBody
+		if r.Body != nil && !long && (keepRequest || info.Verb == "create" || info.Verb == "update") {
+			sent = &sentBody{ReadCloser: r.Body}
+		}
+		r = r.WithContext(audit.With(r.Context(), record))
+		if sent != nil {
+			r.Body = sent
+		}
+		defer func() {
+			panicked := recover()
+			outcome := audit.Outcome{Code: seen.code, Response: seen.document(), Panic: panicked}
+			if sent != nil {
+				outcome.Request = audit.Document{ContentType: r.Header.Get("Content-Type"), Body: sent.body.Bytes()}
+			}
+			if long && !seen.wrote {
+				record.Started(seen.code)
+			}
+			record.End(outcome)
+			if panicked != nil {
+				panic(panicked)
+			}
+		}()
+		next.ServeHTTP(seen, r)
+	})
 }
 
-// Hijack is for streams, whose libraries ask for it by type.
-func (w *codeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.code = http.StatusSwitchingProtocols
-	return http.NewResponseController(w.ResponseWriter).Hijack()
+func (c *Config) begin(w http.ResponseWriter, r *http.Request, user auth.User) *audit.Record {
+	attributes := Attributes(user, InfoFrom(r.Context()))
+	return c.Audit.Begin(w.Header().Get(auditHeader), &attributes, r)
 }
 
-func (w *codeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// sentBody keeps what is read of a request's body. Verbs read no more than encode.BodyLimit.
+type sentBody struct {
+	io.ReadCloser
+	body bytes.Buffer
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.body.Write(p[:n])
+	return n, err
+}
+
+// witness sees what is answered.
+type witness struct {
+	coded
+	keep bool // the body, whatever the code
+	body bytes.Buffer
+}
+
+func (w *witness) Write(p []byte) (int, error) {
+	w.note(http.StatusOK)
+	if w.keep || w.code >= http.StatusBadRequest && w.body.Len()+len(p) <= longestRefusal {
+		w.body.Write(p)
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *witness) document() audit.Document {
+	header := w.Header()
+	return audit.Document{ContentType: header.Get("Content-Type"), ContentEncoding: header.Get("Content-Encoding"), Body: w.body.Bytes()}
+}

@@ -15,14 +15,14 @@ func (c *Config) authenticated(next http.Handler) http.Handler {
 		user, ok, err := c.Authenticator.Authenticate(r)
 		if err != nil {
 			slog.Debug("authentication failed", "path", r.URL.Path, "error", err)
+			if c.Audit != nil {
+				c.begin(w, r, auth.User{}).Started(http.StatusUnauthorized)
+			}
 			Refuse(w, r, apierrors.NewUnauthorized("Unauthorized"))
 			return
 		}
 		if !ok {
 			user = auth.User{Name: auth.Anonymous, Groups: []string{auth.GroupAnonymous}}
-		}
-		if e := eventFrom(r.Context()); e != nil {
-			e.User = user
 		}
 		r = r.WithContext(auth.WithUser(r.Context(), user))
 		r.Header = auth.StripCredentials(r.Header) // nobody behind this filter needs the secret

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 )
 
@@ -18,7 +19,13 @@ import (
 func (c *Config) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := auth.UserFrom(r.Context())
-		if err := Authorize(r.Context(), c.Authorizer, Attributes(user, InfoFrom(r.Context()))); err != nil {
+		attributes := Attributes(user, InfoFrom(r.Context()))
+		allowed, reason, err := c.Authorizer.Authorize(r.Context(), attributes)
+		if c.Audit != nil {
+			audit.From(r.Context()).Decided(allowed, reason)
+		}
+		if !allowed {
+			err = Forbidden(attributes, reason, err)
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			Refuse(w, r, err)
 			return

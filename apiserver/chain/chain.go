@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/utils/clock"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/apiserver/fair"
 )
@@ -18,9 +19,10 @@ type Config struct {
 	Clock         clock.WithTicker   // required
 	Fair          *fair.Dispatcher   // required: says whose turn it is
 
-	Timeout time.Duration // optional: of requests that do not run long; 0 means a minute
-	Audit   func(Event)   // optional: called once for each request when its answer is known
-	Drain   *Drain        // optional: refuses requests while the server stops
+	Timeout time.Duration  // optional: of requests that do not run long; 0 means a minute
+	Audit   *audit.Auditor // optional: writes down who asked what
+	Counts  *Counts        // optional: counts requests
+	Drain   *Drain         // optional: refuses requests while the server stops
 }
 
 // Filter is one row of the list: it does something, and lets next do the rest.
@@ -37,10 +39,12 @@ func Filters(c Config) ([]Filter, error) {
 	return []Filter{
 		{"panic", recovered},
 		{"info", parsed},
+		{"count", c.counted},
 		{"drain", c.drained},
-		{"audit", c.audited},
+		{"name", named},
 		{"timeout", c.timed},
 		{"authenticate", c.authenticated},
+		{"audit", c.audited},
 		{"impersonate", c.impersonated},
 		{"fair", c.shared},
 		{"authorize", c.authorized},

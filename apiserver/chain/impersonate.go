@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 )
 
@@ -40,9 +41,7 @@ func (c *Config) impersonated(next http.Handler) http.Handler {
 				r.Header.Del(name)
 			}
 		}
-		if e := eventFrom(r.Context()); e != nil {
-			e.Impersonated = &as
-		}
+		audit.From(r.Context()).Impersonated(as, "")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,6 +55,23 @@ func (o *options) serve(cmd *cobra.Command) {
 // labels adds the flag that labels nodes.
 func (o *options) labels(cmd *cobra.Command) {
 	cmd.Flags().StringToStringVar(&o.config.Labels, "node-labels", nil, "labels of this machine's nodes, KEY=VALUE,...; topology.kubernetes.io/zone says where they are")
+}
+
+// audit adds upstream's flags of the audit log.
+func (o *options) audit(cmd *cobra.Command) {
+	f, a := cmd.Flags(), &o.config.Audit
+	f.StringVar(&a.PolicyFile, "audit-policy-file", "", "what is written down of which requests: a file with an audit.k8s.io/v1 Policy")
+	f.StringVar(&a.LogPath, "audit-log-path", "", "file for the events, - for the standard output")
+	f.StringVar(&a.LogMode, "audit-log-mode", "blocking", "batch, blocking or blocking-strict")
+	f.IntVar(&a.LogMaxAge, "audit-log-maxage", 0, "days to keep rotated files (0: for ever)")
+	f.IntVar(&a.LogMaxBackup, "audit-log-maxbackup", 0, "rotated files to keep (0: all)")
+	f.IntVar(&a.LogMaxSize, "audit-log-maxsize", 0, "size in MiB at which the file is rotated (0: 100)")
+	f.StringVar(&a.WebhookConfigFile, "audit-webhook-config-file", "", "kubeconfig of a server that the events are posted to")
+	f.StringVar(&a.WebhookMode, "audit-webhook-mode", "batch", "batch, blocking or blocking-strict")
+	f.IntVar(&a.WebhookBufferSize, "audit-webhook-batch-buffer-size", 10000, "events that may wait for the server; what comes beyond is lost")
+	f.IntVar(&a.WebhookMaxSize, "audit-webhook-batch-max-size", 400, "events to a request")
+	f.DurationVar(&a.WebhookMaxWait, "audit-webhook-batch-max-wait", 30*time.Second, "how long an event may wait for others")
+	f.DurationVar(&a.WebhookInitialDelay, "audit-webhook-initial-backoff", 10*time.Second, "wait before the first request is tried again")
 }
 
 // complete reads what was given as text and fills in the rest.

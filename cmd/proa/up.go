@@ -44,6 +44,7 @@ func up() *cobra.Command {
 		},
 	}
 	o.serve(cmd)
+	o.audit(cmd)
 	o.node(cmd)
 	cmd.Flags().IntVar(&o.config.Nodes, "nodes", 0, "nodes on this machine; all but the first are processes of their own, in a network namespace each (default as many as there were, or 1)")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the node is Ready; the cluster runs on in the background")
@@ -64,6 +65,7 @@ func server() *cobra.Command {
 		},
 	}
 	o.serve(cmd)
+	o.audit(cmd)
 	return cmd
 }
 

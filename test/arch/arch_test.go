@@ -64,6 +64,7 @@ var owners = []struct{ module, folder, why string }{
 	{"k8s.io/kms", "apiserver/seal", "one place talks to key management plug-ins"},
 	{"golang.org/x/crypto", "apiserver/seal", "one place encrypts what is stored"},
 	{"k8s.io/pod-security-admission", "apiserver/admit", "one place knows the levels of pod security"},
+	{"github.com/prometheus", "observe/metrics", "one place speaks Prometheus"},
 	{"k8s.io/kubectl", "cmd/...", "kubectl is a verb of the program"},
 	{"k8s.io/client-go/kubernetes", "", "the typed clients of all groups are bigger than the product"},
 	{"k8s.io/kubernetes", "", "upstream itself is for test modules only"},
