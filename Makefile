@@ -15,7 +15,7 @@ CTD_VERSION = $(shell sed -n 's/^\t*github.com\/containerd\/containerd\/v2 //p' 
 RUNC_VERSION = $(shell sed -n 's/^\t*github.com\/opencontainers\/runc v//p' ops/bundle/go.mod)
 SAY = @printf '%-60s %s\n' "$(1)" "$$(date +%T)"
 
-.PHONY: help build bundle tools up down test quick lint bench conformance differential clean test-tools
+.PHONY: help build bundle tools up down test quick lint fuzz bench conformance differential clean test-tools
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -66,6 +66,9 @@ test-tools: ## installs what the tests need beyond the build
 
 lint: ## gofmt, go vet, staticcheck, govulncheck as far as they run
 	@test/run lint
+
+fuzz: ## every fuzzer in turn, [FUZZTIME=1m] each
+	@test/run fuzz
 
 conformance: build test-tools ## upstream's conformance suite: [FOCUS=regex] [SKIP=regex] [PROCS=n]
 	@test/upstream/conformance run

@@ -144,7 +144,7 @@ func (c *Config) check() error {
 	if c.NodeGrace < 0 {
 		wrong = append(wrong, fmt.Errorf("a node cannot be lost after %s: give a time above zero", c.NodeGrace))
 	}
-	return errors.Join(append(wrong, checkLabels(c.Labels), c.checkPressure())...)
+	return errors.Join(append(wrong, checkLabels(c.Labels), c.checkPressure(), c.Audit.check())...)
 }
 
 // ownNodeIP is the address that the node takes when it is not given one: it exists on no cable and never changes, so a

@@ -35,6 +35,8 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		"only IPv4":        func(c *Config) { c.Services = netip.MustParsePrefix("fd00::/112") },
 		"127.0.0.1":        func(c *Config) { c.NodeIP = netip.MustParseAddr("127.0.0.1") },
 		"that pods can re": func(c *Config) { c.NodeIP = netip.MustParseAddr("0.0.0.0") },
+		"says where":       func(c *Config) { c.Audit.PolicyFile = "policy.yaml" },
+		"audit-log-mode":   func(c *Config) { c.Audit.LogMode = "sometimes" },
 	} {
 		c := Config{NodeName: "a"}
 		change(&c)
