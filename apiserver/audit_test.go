@@ -13,6 +13,7 @@ import (
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
 	"proa/apiserver"
+	"proa/apiserver/admit"
 	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/client"
@@ -42,6 +43,9 @@ func (s *trail) Write(events ...*auditv1.Event) error {
 		}
 		if d := e.Annotations["authorization.k8s.io/decision"]; d != "" {
 			line += " " + d
+		}
+		if note := e.Annotations["example.com/note"]; note != "" {
+			line += " noted " + note
 		}
 		if e.RequestObject != nil {
 			line += " sent " + string(e.RequestObject.Raw)
@@ -88,7 +92,10 @@ func TestAudit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newChanged(t, func(c *apiserver.Config) { c.Audit = auditor })
+	note := func(_ context.Context, a *admit.Attributes) error { a.Annotate("example.com/note", a.Name); return nil }
+	p := newChanged(t, func(c *apiserver.Config) {
+		c.Audit, c.Admission = auditor, []admit.Step{{Name: "Note", Validate: note}}
+	})
 	expect := func(n int, want string) {
 		t.Helper()
 		if got := events.take(n); got != strings.TrimSpace(want) {
@@ -97,7 +104,7 @@ func TestAudit(t *testing.T) {
 	}
 	p.do("GET /version\n")
 	p.do("POST /api/v1/namespaces/a/configmaps\n\n{\"metadata\":{\"name\":\"n\",\"managedFields\":[]}}")
-	expect(1, `ResponseComplete admin create /api/v1/namespaces/a/configmaps [configmaps a/n] 201  allow sent {"metadata":{"name":"n"}} got ConfigMap owners:false`)
+	expect(1, `ResponseComplete admin create /api/v1/namespaces/a/configmaps [configmaps a/n] 201  allow noted n sent {"metadata":{"name":"n"}} got ConfigMap owners:false`)
 	p.do("GET /api/v1/namespaces/a/configmaps/none\n")
 	expect(1, `ResponseComplete admin get /api/v1/namespaces/a/configmaps/none [configmaps a/none] 404 NotFound allow got Status owners:false`)
 	p.do("GET /api/v1/namespaces/a/pods/p\nX-User: nobody\n")
@@ -117,5 +124,5 @@ func TestAudit(t *testing.T) {
 	if _, err := local.Create(t.Context(), client.RefOf("configmaps", obj), "", obj, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	expect(1, `ResponseComplete controller create  [configmaps a/mine] 200  allow sent {"metadata":{"name":"mine","namespace":"a"}} got ConfigMap owners:false`)
+	expect(1, `ResponseComplete controller create  [configmaps a/mine] 200  allow noted mine sent {"metadata":{"name":"mine","namespace":"a"}} got ConfigMap owners:false`)
 }

@@ -127,6 +127,7 @@ func (l *Local) begin(ctx context.Context, verb string, ref client.Ref, sub stri
 	allowed, reason, err := l.server.config.Authorizer.Authorize(ctx, a)
 	record.Decided(allowed, reason)
 	if allowed {
+		q.Annotate = record.Notes()
 		return audit.With(ctx, record), q, nil
 	}
 	record.End(audit.Outcome{Code: http.StatusForbidden})

@@ -178,14 +178,25 @@ func (r *Record) Impersonated(as auth.User, constraint string) {
 	}
 }
 
-// Annotate adds what somebody knows of the request. The first value of a key stays.
+// Notes is Annotate for those who are told only where to note something; nil when nothing is kept.
+func (r *Record) Notes() func(key, value string) {
+	if r == nil {
+		return nil
+	}
+	return r.Annotate
+}
+
+// Annotate adds what somebody knows of the request. The first value of a key stays; a write that is tried again says the same.
 func (r *Record) Annotate(key, value string) {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.mu.event.Annotations[key]; ok {
+	if known, ok := r.mu.event.Annotations[key]; ok {
+		if known == value {
+			return
+		}
 		slog.Warn("audit annotation is there already", "key", key, "audit id", r.mu.event.AuditID)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/apiserver/chain"
 	"proa/apiserver/encode"
@@ -19,7 +20,7 @@ func (v *Verbs) serveLegacyBinding(w http.ResponseWriter, r *http.Request, info 
 	}
 	user, _ := auth.UserFrom(r.Context())
 	c := &call{raw: r, Request: Request{User: user, Verb: info.Verb, Version: encode.Stored(pods), Namespace: info.Namespace,
-		Subresource: "binding", Manager: managerOf(r.UserAgent()), Warn: chain.Warner(w)}}
+		Subresource: "binding", Manager: managerOf(r.UserAgent()), Warn: chain.Warner(w), Annotate: audit.From(r.Context()).Notes()}}
 	var err error
 	if c.accept, err = encode.Negotiate(r, encode.Binary); err == nil {
 		err = v.bindByBody(w, c)

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/apiserver/chain"
 	"proa/apiserver/encode"
@@ -35,7 +36,7 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 	}
 	user, _ := auth.UserFrom(r.Context())
 	c := &call{raw: r, Request: Request{User: user, Verb: info.Verb, Version: version, Namespace: info.Namespace,
-		Name: info.Name, Subresource: info.Subresource, Manager: managerOf(r.UserAgent()), Warn: chain.Warner(w)}}
+		Name: info.Name, Subresource: info.Subresource, Manager: managerOf(r.UserAgent()), Warn: chain.Warner(w), Annotate: audit.From(r.Context()).Notes()}}
 	if version.Resource.Table() == "namespaces" {
 		c.Namespace = ""
 	}
