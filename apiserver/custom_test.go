@@ -57,14 +57,14 @@ func (p *place) define(call custom.Call) {
 	})
 }
 
-// settle waits until a definition is as a condition says it, or, with "gone", is no more.
+// settle waits until a definition is as a condition says it, or, with "gone", is no more and nothing is served of it.
 func (p *place) settle(name, condition string) {
 	p.t.Helper()
 	kind, status, _ := strings.Cut(condition, "=")
 	for range 2000 {
 		snap := p.store.Snapshot()
 		item := snap.Get(store.Key{Table: apiextensions.Table, Name: name})
-		if item == nil && kind == "gone" {
+		if item == nil && kind == "gone" && p.kinds.ByTable(name) == nil {
 			return
 		}
 		if item != nil {
