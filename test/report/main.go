@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -80,9 +81,9 @@ func (r *report) end(e event, key string) {
 	}
 }
 
-// reason is what a skipped test said.
+// reason is what a skipped test said last: what it logged before is none.
 func reason(output []string) string {
-	for _, line := range output {
+	for _, line := range slices.Backward(output) {
 		if _, text, ok := strings.Cut(line, ".go:"); ok {
 			_, why, _ := strings.Cut(text, ": ")
 			return strings.TrimSpace(why)
