@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
+	"proa/apiserver/admit"
 	"proa/apiserver/auth"
 	"proa/apiserver/custom"
 	"proa/client"
@@ -124,18 +125,20 @@ func (r *reviewer) call(_ context.Context, hook *apiextensionsv1.WebhookClientCo
 	return json.Marshal(review)
 }
 
-// TestCustom runs the requests in testdata/custom, each file against a server of its own. Beside "request" there are
+// TestCustom runs the requests in testdata/custom, each file against a server of its own with all admission steps. Beside
+// "request" and "webhook" there are
 //
 //	settle NAME CONDITION=STATUS   waits for a definition; CONDITION is "gone" when it has been deleted
 //	asked [spoil=HOW]              prints the conversion reviews since the last time, and says how further answers are made wrong
+//	called [whole]                 prints the admission reviews since the last time
 func TestCustom(t *testing.T) {
 	datadriven.Walk(t, "testdata/custom", func(t *testing.T, path string) {
-		p, hook := newPlace(t), &reviewer{}
+		p, hook, hooks := newPlaceWith(t, func(s store.Store) []admit.Step { return allSteps(t, s) }), &reviewer{}, newHookServer(t)
 		p.define(hook.call)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "request":
-				out := p.show(p.do(d.Input), d.HasArg("managed"))
+				out := hooks.hide(p.show(p.do(hooks.name(d.Input)), d.HasArg("managed")))
 				if d.HasArg("quiet") {
 					return out[:4]
 				}
@@ -143,6 +146,10 @@ func TestCustom(t *testing.T) {
 			case "settle":
 				p.settle(d.CmdArgs[0].Key, d.CmdArgs[1].String())
 				return ""
+			case "webhook":
+				return hooks.set(d.CmdArgs[0].Key, d.Input)
+			case "called":
+				return hooks.asked(d.HasArg("whole"))
 			case "asked":
 				lines := slices.Clone(hook.asked)
 				hook.asked, hook.spoil = nil, ""

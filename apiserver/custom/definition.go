@@ -52,10 +52,11 @@ func newKind(d *apiextensionsv1.CustomResourceDefinition, call Call, epoch func(
 	if c := d.Spec.Conversion; c != nil && c.Strategy == apiextensionsv1.WebhookConverter && c.Webhook != nil {
 		k.webhook = &webhook{call: call, spec: c.Webhook, kind: d.Status.AcceptedNames.Kind}
 	}
-	var rows []*resource.Resource
+	var rows, all []*resource.Resource
 	for i := range d.Spec.Versions {
 		v := k.add(d, &d.Spec.Versions[i])
 		v.row.Custom.Epoch = epoch()
+		all = append(all, v.row)
 		if v.spec.Storage {
 			k.stored = v.row
 		}
@@ -67,7 +68,7 @@ func newKind(d *apiextensionsv1.CustomResourceDefinition, call Call, epoch func(
 		return kubeversion.CompareKubeAwareVersionStrings(b.Version, a.Version)
 	})
 	for _, v := range k.versions {
-		v.row.Custom.Storage, v.row.Custom.Versions = k.stored, rows
+		v.row.Custom.Storage, v.row.Custom.Versions, v.row.Custom.Defined = k.stored, rows, all
 	}
 	return k
 }

@@ -23,6 +23,8 @@ type Custom struct {
 	Storage *Resource
 	// Versions are those that are served, the preferred one first.
 	Versions []*Resource
+	// Defined are all versions of the definition, served or not, in its order.
+	Defined []*Resource
 	// Listed: discovery tells of the kind.
 	Listed bool
 	// Terminating: the definition is being deleted, and nothing is created any more.

@@ -66,7 +66,7 @@ func (w *Write) Others() []Form {
 	asked := w.Asked()
 	var all []Form
 	for _, v := range encode.Versions(w.Attributes.Resource) {
-		if f := w.form(v); f.Resource != asked.Resource {
+		if f := w.form(v); f.Resource != asked.Resource && v.Has(w.Subresource) {
 			all = append(all, f)
 		}
 	}
@@ -100,12 +100,12 @@ func (w *Write) Objects(f Form) (now, old runtime.Object, err error) {
 	var o objects
 	if w.Object != nil {
 		w.Object.GetObjectKind().SetGroupVersionKind(w.Attributes.Resource.GroupVersionKind())
-		if o.now, err = f.show(w.Object); err != nil {
+		if o.now, err = w.show(f, w.Object); err != nil {
 			return nil, nil, err
 		}
 	}
 	if w.Old != nil {
-		if o.old, err = f.show(w.Old); err != nil {
+		if o.old, err = w.show(f, w.Old); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -113,7 +113,13 @@ func (w *Write) Objects(f Form) (now, old runtime.Object, err error) {
 	return o.now, o.old, nil
 }
 
-func (f Form) show(obj resource.Object) (runtime.Object, error) { return f.version.FromStored(obj) }
+// show gives the object in a form. Objects of a custom kind are of the version of the request.
+func (w *Write) show(f Form, obj resource.Object) (runtime.Object, error) {
+	if f.version.Resource == w.Attributes.Resource {
+		return f.version.FromStored(obj)
+	}
+	return w.Attributes.Resource.Custom.Convert(obj.DeepCopyObject().(resource.Object), f.Kind.Version)
+}
 
 // given is an object, or a nil interface in place of a nil pointer.
 func given(obj runtime.Object) runtime.Object {
@@ -141,7 +147,7 @@ func (w *Write) Put(f Form, obj runtime.Object) error {
 	if !ok {
 		return fmt.Errorf("take changes of %s: %T has no metadata", f.Kind, obj)
 	}
-	stored, err := f.version.ToStored(changed)
+	stored, err := w.take(f, changed)
 	if err != nil {
 		return err
 	}
@@ -149,6 +155,18 @@ func (w *Write) Put(f Form, obj runtime.Object) error {
 		w.Attributes.Resource.Default(stored)
 	}
 	return assign(w.Object, stored)
+}
+
+// take is the other way of show.
+func (w *Write) take(f Form, obj resource.Object) (resource.Object, error) {
+	row := f.version.Resource
+	if row == w.Attributes.Resource {
+		return f.version.ToStored(obj)
+	}
+	if row.Default != nil {
+		row.Default(obj)
+	}
+	return row.Custom.Convert(obj, w.Attributes.Resource.Version)
 }
 
 // assign copies an object over another, which its owner holds.

@@ -15,8 +15,14 @@ func (w *Webhooks) concerns(ctx context.Context, h *hook, write *review.Write) (
 		return review.Form{}, false, apierrors.NewInternalError(h.broken)
 	}
 	form, matches, err := h.match.Of(write)
-	if err != nil || !matches || len(h.MatchConditions) == 0 {
+	if err != nil || !matches {
 		return form, matches, err
+	}
+	if _, _, err := write.Objects(form); err != nil {
+		return form, false, apierrors.NewInternalError(err)
+	}
+	if len(h.MatchConditions) == 0 {
+		return form, true, nil
 	}
 	matches, err = review.Meets(ctx, h.conditions(), write, review.Evaluation{
 		Form: form, Authorizer: w.cfg.Authorizer, Ignore: h.FailurePolicy != nil && *h.FailurePolicy == admissionv1.Ignore})
