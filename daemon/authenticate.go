@@ -18,6 +18,7 @@ type OIDC = oidc.Flags
 type Identity struct {
 	AuthenticationConfig string // a file that says which issuers of tokens are trusted (an AuthenticationConfiguration)
 	OIDC                 *OIDC  // one issuer, without such a file
+	TokenFile            string // a file of bearer tokens and whose they are
 	TokenWebhook         string // a kubeconfig of a server that knows tokens
 	TokenWebhookVersion  string // of the reviews that it is sent: v1 or v1beta1
 	TokenWebhookTTL      time.Duration
@@ -28,6 +29,13 @@ type Identity struct {
 func (c *control) authenticators(joins auth.Authenticator) (all auth.Authenticator, tokens []auth.Authenticator, err error) {
 	id := &c.cfg.Identity
 	tokens = []auth.Authenticator{joins, auth.NewBootstrapTokens(c.store, time.Now)}
+	if id.TokenFile != "" {
+		users, err := auth.ReadTokens(id.TokenFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		tokens = append(tokens, auth.NewStaticTokens(users))
+	}
 	if id.AuthenticationConfig != "" || id.OIDC != nil {
 		c.issuers, err = oidc.New(oidc.Options{File: id.AuthenticationConfig, Flags: id.OIDC, Own: []string{c.issuer()}, Log: c.cfg.Log, Now: time.Now})
 		if err != nil {

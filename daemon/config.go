@@ -34,6 +34,8 @@ type Config struct {
 	// with keys of the cluster's own.
 	EncryptionConfig string
 
+	DisabledAdmission []string // admission plug-ins that are left out
+
 	Identity Identity // who is asked who somebody is, beyond the cluster itself
 
 	NodeName string

@@ -23,6 +23,9 @@ type Config struct {
 	// Pick draws a number below n. Optional: at random. For tests.
 	Pick func(n int) int
 
+	// Disabled names steps that are left out, by the names of upstream's plug-ins. Optional.
+	Disabled []string
+
 	// Encode is the form in which an object is stored. Required.
 	Encode func(resource.Object) ([]byte, error)
 
@@ -46,7 +49,7 @@ func Steps(c Config) ([]Step, error) {
 		return nil, errors.New("list admission steps: ServiceCIDRs must be one range per address family")
 	}
 	addresses, quotas, signers := newAddresses(c), &quotas{encode: c.Encode}, &signers{c.Authorizer}
-	return []Step{
+	return without(c.Disabled, []Step{
 		{Name: "NamespaceLifecycle", Admit: namespaceLifecycle},
 		{Name: "LimitRanger", Admit: defaultLimits, Validate: checkLimits},
 		{Name: "ServiceAccount", Admit: serviceAccount, Validate: checkServiceAccount},
@@ -75,7 +78,7 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "ValidatingAdmissionPolicy", Validate: c.ValidateByPolicies},
 		{Name: "ValidatingAdmissionWebhook", Validate: c.ValidateByWebhooks},
 		{Name: "ResourceQuota", Validate: quotas.check, ClaimsFor: quotas.claimsFor, Claim: quotas.claim}, // last: nothing refused is charged
-	}, nil
+	})
 }
 
 // writes shows a write to a function of package auth.

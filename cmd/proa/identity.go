@@ -11,6 +11,7 @@ func (o *options) identity(cmd *cobra.Command) {
 	f, id := cmd.Flags(), &o.config.Identity
 	f.StringVar(&id.AuthenticationConfig, "authentication-config", "", "file that says which issuers of tokens are trusted, and what anonymous requests may ask for")
 	f.StringVar(&id.AuthorizationConfig, "authorization-config", "", "file that says who decides about requests, in which order (default Node, RBAC)")
+	f.StringVar(&id.TokenFile, "token-auth-file", "", "file of bearer tokens: a line token,user,uid,\"group,...\" each, read at the start")
 	f.StringVar(&id.TokenWebhook, "authentication-token-webhook-config-file", "", "kubeconfig of a server that is asked whose a token is")
 	f.StringVar(&id.TokenWebhookVersion, "authentication-token-webhook-version", "v1beta1", "version of the reviews that it is sent")
 	f.DurationVar(&id.TokenWebhookTTL, "authentication-token-webhook-cache-ttl", 2*time.Minute, "how long its answers are kept")
