@@ -79,6 +79,7 @@ func All(config Config) []reconcile.Controller {
 		flowcontrol.New(),
 
 		apiservice.New(config.Check),
+		apiservice.NewRegistrar(),
 		admissionpolicy.New(config.CheckPolicy),
 
 		deployment.New(),

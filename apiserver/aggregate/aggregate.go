@@ -39,6 +39,7 @@ type Aggregator struct {
 	cfg            Config
 	safe, insecure *tls.Config
 	routes         atomic.Pointer[routes]
+	merged         atomic.Pointer[merged]
 	mu             struct {
 		sync.Mutex
 		resources map[schema.GroupVersion][]metav1.APIResource // what each version last said that it serves

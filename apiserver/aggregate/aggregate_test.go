@@ -21,6 +21,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"k8s.io/kube-openapi/pkg/validation/spec"
 
 	"proa/apiserver/aggregate"
 	"proa/apiserver/auth"
@@ -80,7 +81,7 @@ func newWorld(t *testing.T, behind http.HandlerFunc, available bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	local := discovery.New(discovery.Config{Kinds: kinds.Builtin(), Scheme: kinds.NewScheme()}).Serve
+	local := discovery.New(discovery.Config{Kinds: kinds.Builtin(), Scheme: kinds.NewScheme(), Version: discovery.VersionInfo("", "")}).Serve
 	w.front = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(auth.WithUser(r.Context(), auth.User{Name: "jane", Groups: []string{"dev"}, Extra: map[string][]string{"a/b": {"c"}}}))
 		if !w.aggregator.Serve(rw, r) && !w.aggregator.Discovery(local)(rw, r) {
@@ -275,6 +276,13 @@ func list(rw http.ResponseWriter, r *http.Request) {
 			{Name: "things", SingularName: "thing", Kind: "Thing", Namespaced: true, Verbs: []string{"get", "list"}}, {Name: "things/status", Kind: "Thing", Verbs: []string{"get"}}}})
 	case "/openapi/v3":
 		fmt.Fprint(rw, `{"paths":{"apis/example.com/v1":{"serverRelativeURL":"/openapi/v3/apis/example.com/v1?hash=1"},"apis/apps/v1":{"serverRelativeURL":"/evil"}}}`)
+	case "/openapi/v2":
+		fmt.Fprint(rw, `{"swagger":"2.0","info":{"title":"theirs","version":"9"},
+"paths":{"/apis/example.com/v1/things":{"get":{"responses":{"200":{"description":"OK","schema":{"$ref":"#/definitions/com.example.Thing"}}}}},
+"/apis/apps/v1/deployments":{"get":{"description":"evil","responses":{"200":{"description":"OK","schema":{"$ref":"#/definitions/com.example.Evil"}}}}}, "/apis/example.com/v2/things":{"get":{"description":"of another version"}}},
+"definitions":{"com.example.Evil":{"type":"object"},
+"com.example.Thing":{"type":"object","properties":{"selector":{"$ref":"#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"}}},
+"io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector":{"type":"string","description":"not what it is here"}}}`)
 	default:
 		http.NotFound(rw, r)
 	}
@@ -345,6 +353,45 @@ func TestSchemas(t *testing.T) {
 	_, body := w.get("/openapi/v3")
 	if !strings.Contains(body, `"apis/example.com/v1":{"serverRelativeURL":"/openapi/v3/apis/example.com/v1?hash=1"}`) || strings.Contains(body, "evil") {
 		t.Errorf("schemas are listed as %s", body)
+	}
+}
+
+// The one document of OpenAPI 2 has the paths of a Service's version, and what they need; what is called alike here and there
+// is kept apart.
+func TestSwagger(t *testing.T) {
+	w := newWorld(t, list, true)
+	response, body := w.get("/openapi/v2")
+	var doc spec.Swagger
+	if err := json.Unmarshal([]byte(body), &doc); err != nil {
+		t.Fatalf("%d %v: %.200s", response.StatusCode, err, body)
+	}
+	things, ok := doc.Paths.Paths["/apis/example.com/v1/things"]
+	if !ok || things.Get.Responses.StatusCodeResponses[200].Schema.Ref.String() != "#/definitions/com.example.Thing" {
+		t.Errorf("things are described as %+v", things)
+	}
+	if _, ok := doc.Paths.Paths["/apis/example.com/v2/things"]; ok {
+		t.Error("a Service described a version that it does not serve")
+	}
+	if deployments := doc.Paths.Paths["/apis/apps/v1/deployments"]; deployments.Get == nil || deployments.Get.Description == "evil" {
+		t.Error("a Service described what it does not serve")
+	}
+	const selector = "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"
+	if s := doc.Definitions["com.example.Thing"].Properties["selector"]; s.Ref.String() != "#/definitions/"+selector+"_v2" {
+		t.Errorf("its selector is %s", s.Ref.String())
+	}
+	if doc.Definitions[selector].Type[0] != "object" || doc.Definitions[selector+"_v2"].Type[0] != "string" {
+		t.Error("definitions of the same name were mixed up")
+	}
+	if _, ok := doc.Definitions["com.example.Evil"]; ok || doc.Info.Title == "theirs" {
+		t.Error("more was taken than the paths need")
+	}
+	again, _ := w.get("/openapi/v2", "If-None-Match", response.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified {
+		t.Errorf("asked again, it answers %d", again.StatusCode)
+	}
+	binary, why := w.get("/openapi/v2", "Accept", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+	if got := binary.Header.Get("Content-Type"); got != "application/com.github.proto-openapi.spec.v2.v1.0+protobuf" {
+		t.Errorf("asked for the binary form, it answers %s %.200s", got, why)
 	}
 }
 

@@ -35,6 +35,8 @@ func (a *Aggregator) Discovery(local Local) Local {
 			return a.serveGroups(w, r, local, all)
 		case path == schemaPrefix:
 			return a.serveSchemas(w, r, local, all)
+		case path == swaggerPath:
+			return a.serveSwagger(w, r, local, all)
 		case strings.Count(path, "/") == 2 && all.serves(strings.TrimPrefix(path, "/apis/")):
 			return a.serveGroup(w, r, local, all)
 		}

@@ -156,19 +156,29 @@ var (
 )
 
 func (s *schemas) serveDocument(w http.ResponseWriter, r *http.Request, name string, version openapiVersion) {
+	version.answer(w, r, s.hash(name), func() ([]byte, error) { return s.compressed(name) })
+}
+
+// AnswerOpenAPI2 answers with a document of OpenAPI 2, which document gives as compressed JSON, in the form that the client asks
+// for. hash changes when the document does.
+func AnswerOpenAPI2(w http.ResponseWriter, r *http.Request, hash string, document func() ([]byte, error)) {
+	version2.answer(w, r, hash, document)
+}
+
+func (v openapiVersion) answer(w http.ResponseWriter, r *http.Request, hash string, document func() ([]byte, error)) {
 	w.Header().Add("Vary", "Accept")
-	binary, ok := version.wanted(r.Header.Get("Accept"))
+	binary, ok := v.wanted(r.Header.Get("Accept"))
 	if !ok {
-		http.Error(w, "only application/json and application/"+version.media[0]+" are served", http.StatusNotAcceptable)
+		http.Error(w, "only application/json and application/"+v.media[0]+" are served", http.StatusNotAcceptable)
 		return
 	}
-	etag := `"` + s.hash(name) + `"`
+	etag := `"` + hash + `"`
 	w.Header().Set("ETag", etag)
 	if r.Header.Get("If-None-Match") == etag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	compressed, err := s.compressed(name)
+	compressed, err := document()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -179,13 +189,13 @@ func (s *schemas) serveDocument(w http.ResponseWriter, r *http.Request, name str
 	}
 	doc, err := decompress(compressed)
 	if err == nil {
-		doc, err = version.toProto(doc)
+		doc, err = v.toProto(doc)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/"+version.media[1])
+	w.Header().Set("Content-Type", "application/"+v.media[1])
 	_, _ = w.Write(doc) // the client is gone if this fails
 }
 
@@ -219,6 +229,19 @@ func (s *schemas) compressed(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	small, err := Compress(doc)
+	if err != nil {
+		return nil, err
+	}
+	if s.mu.compressed == nil {
+		s.mu.compressed = map[string]rendered{}
+	}
+	s.mu.compressed[name] = rendered{hash, small}
+	return small, nil
+}
+
+// Compress makes of a document what is kept of it.
+func Compress(doc []byte) ([]byte, error) {
 	var b bytes.Buffer
 	zip := gzip.NewWriter(&b)
 	if _, err := zip.Write(doc); err != nil {
@@ -227,12 +250,7 @@ func (s *schemas) compressed(name string) ([]byte, error) {
 	if err := zip.Close(); err != nil {
 		return nil, fmt.Errorf("compress schemas: %w", err)
 	}
-	if s.mu.compressed == nil {
-		s.mu.compressed = map[string]rendered{}
-	}
-	made := rendered{hash, bytes.Clone(b.Bytes())}
-	s.mu.compressed[name] = made
-	return made.doc, nil
+	return bytes.Clone(b.Bytes()), nil
 }
 
 func (s *schemas) render(name string) ([]byte, error) {

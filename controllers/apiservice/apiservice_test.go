@@ -23,6 +23,6 @@ func check(_ context.Context, s *apiregistrationv1.APIService) error {
 
 func TestScripts(t *testing.T) {
 	reconciletest.Run(t, "testdata", kinds.Builtin(), func() []reconcile.Controller {
-		return []reconcile.Controller{apiservice.New(check)}
+		return []reconcile.Controller{apiservice.New(check), apiservice.NewRegistrar()}
 	})
 }

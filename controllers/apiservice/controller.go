@@ -1,8 +1,10 @@
-// Package apiservice says of each APIService whether the Service that it names answers.
+// Package apiservice says of each APIService whether the Service that it names answers, and registers the versions of custom
+// kinds.
 //
 // It decides the condition Available, which it owns: requests are passed on only while it is true. The controller host calls it
 // when the Service or its endpoints change, and it comes back by itself, because a Service may stop to answer with nothing in
-// the API that says so.
+// the API that says so. It owns the APIServices that are labelled as managed, one for each version that a definition serves;
+// where they are missing, the kinds are served all the same.
 package apiservice
 
 import (
