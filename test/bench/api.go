@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -26,15 +27,15 @@ var benchPods = target{"pods", "bench"}
 // apiRun is the API load against a control plane that consists of some processes.
 type apiRun struct {
 	*client
-	callers []*client
+	callers []caller
 	pids    []int
 	prefix  string // of the figures
 	report  report
 }
 
-func newAPIRun(c *client, pids []int, prefix string, out report) (*apiRun, error) {
-	others, err := c.others(callers)
-	return &apiRun{client: c, callers: others, pids: pids, prefix: prefix, report: out}, err
+func newAPIRun(ctx context.Context, c *client, pids []int, prefix string, out report) (*apiRun, error) {
+	all, err := c.dial(ctx, callers)
+	return &apiRun{client: c, callers: all, pids: pids, prefix: prefix, report: out}, err
 }
 
 func (a *apiRun) out(id string, value float64) { a.report(a.prefix+id, value) }
@@ -60,12 +61,12 @@ func (a *apiRun) run(ctx context.Context) error {
 	}
 	a.out("memory.full", full)
 	a.out("memory.pod", (full-idle)*1024/manyPods)
-	for _, step := range []func(context.Context) error{a.watchers, a.removal} {
-		if err := step(ctx); err != nil {
+	for _, w := range fanOuts {
+		if err := a.fanOut(ctx, w); err != nil {
 			return err
 		}
 	}
-	return nil
+	return a.removal(ctx)
 }
 
 // costed runs what makes some calls and reports what one of them cost the server: the client shares the machine, so the
@@ -132,17 +133,24 @@ func removePods(ctx context.Context, c *client, pods target) error {
 
 // writes creates the pods and changes some.
 func (a *apiRun) writes(ctx context.Context) error {
-	if err := a.load(ctx, "create", load{callers: callers, count: manyPods, do: func(ctx context.Context, caller, n int) error {
-		return a.callers[caller].createOnly(ctx, benchPods, newPod(n))
+	pods := make([][]byte, manyPods)
+	for n := range pods {
+		var err error
+		if pods[n], err = encoded(newPod(n)); err != nil {
+			return err
+		}
+	}
+	if err := a.load(ctx, "create", load{callers: callers, count: manyPods, do: func(_ context.Context, caller, n int) error {
+		return a.callers[caller].create(benchPods, pods[n])
 	}}); err != nil {
 		return fmt.Errorf("create pods: %w", err)
 	}
 	for _, patch := range []struct{ id, subresource, body string }{
 		{"patch", "", `{"metadata":{"annotations":{"round":"%[1]d"}},"spec":{"containers":[{"name":"main","image":"example.com/app:%[1]d"}]}}`},
-		{"status", "status", `{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","reason":"R%d"}]}}`},
+		{"status", "/status", `{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","reason":"R%d"}]}}`},
 	} {
-		if err := a.load(ctx, patch.id, load{callers: callers, limit: timeBound, do: func(ctx context.Context, caller, n int) error {
-			return a.callers[caller].patch(ctx, benchPods, podName(n%manyPods), patch.subresource, fmt.Sprintf(patch.body, n))
+		if err := a.load(ctx, patch.id, load{callers: callers, limit: timeBound, do: func(_ context.Context, caller, n int) error {
+			return a.callers[caller].patch(benchPods, podName(n%manyPods), patch.subresource, fmt.Sprintf(patch.body, n))
 		}}); err != nil {
 			return fmt.Errorf("patch pods: %w", err)
 		}
@@ -152,9 +160,8 @@ func (a *apiRun) writes(ctx context.Context) error {
 
 // reads gets and lists.
 func (a *apiRun) reads(ctx context.Context) error {
-	if err := a.load(ctx, "get", load{callers: callers, limit: timeBound, do: func(ctx context.Context, caller, n int) error {
-		_, err := a.callers[caller].getRaw(ctx, benchPods, podName(n%manyPods))
-		return err
+	if err := a.load(ctx, "get", load{callers: callers, limit: timeBound, do: func(_ context.Context, caller, n int) error {
+		return a.callers[caller].get(benchPods, podName(n%manyPods))
 	}}); err != nil {
 		return fmt.Errorf("get pods: %w", err)
 	}
@@ -168,12 +175,13 @@ func (a *apiRun) reads(ctx context.Context) error {
 		{"list.four", 4, 20, func(int) string { return "" }, manyPods},
 		{"list.label", 4, 0, func(n int) string { return "group=" + strconv.Itoa(n%(manyPods/fewPods)) }, fewPods},
 	} {
-		if err := a.load(ctx, l.id, load{callers: l.callers, count: l.count, limit: timeBound, do: func(ctx context.Context, caller, n int) error {
-			answer, err := a.callers[caller].listRaw(ctx, benchPods, l.selector(n))
-			if err != nil {
+		answers := make([]bytes.Buffer, l.callers)
+		if err := a.load(ctx, l.id, load{callers: l.callers, count: l.count, limit: timeBound, do: func(_ context.Context, caller, n int) error {
+			answer := &answers[caller]
+			if err := a.callers[caller].list(benchPods, l.selector(n), answer); err != nil {
 				return err
 			}
-			items, err := countItems(answer)
+			items, err := countItems(answer.Bytes())
 			if err == nil && items != l.want {
 				err = fmt.Errorf("listed %d pods, not %d", items, l.want)
 			}

@@ -3,27 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// client is client-go's REST client for the core group, protobuf both ways, without a limit of its own, over a connection of
-// its own, as clients of different programs have. The calls of the API
-// load read each answer to its last byte and decode none: on the cores that it shares with the server, a client that decodes
-// is most of what would be measured.
+// client is client-go's REST client for the core group, protobuf both ways, without a limit of its own, for what is set up and
+// looked at. The API load goes over connections of wire: see caller.
 type client struct {
-	rest       *rest.RESTClient
-	kubeconfig string
+	rest   *rest.RESTClient
+	config *rest.Config
 }
 
 func newClient(kubeconfig string) (*client, error) {
@@ -41,27 +35,11 @@ func newClient(kubeconfig string) (*client, error) {
 	cfg.ContentType = runtime.ContentTypeProtobuf
 	cfg.AcceptContentTypes = runtime.ContentTypeProtobuf
 	cfg.QPS = -1
-	dialer := &net.Dialer{}
-	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, address)
-	}
 	c, err := rest.RESTClientFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
-	return &client{rest: c, kubeconfig: kubeconfig}, nil
-}
-
-// others are more clients, each with a connection of its own.
-func (c *client) others(n int) ([]*client, error) {
-	all := make([]*client, n)
-	for i := range all {
-		var err error
-		if all[i], err = newClient(c.kubeconfig); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	return &client{rest: c, config: cfg}, nil
 }
 
 // target is a collection in a namespace; cluster-wide kinds have none.
@@ -73,33 +51,6 @@ func (c *client) create(ctx context.Context, t target, obj, into runtime.Object)
 
 func (c *client) get(ctx context.Context, t target, name string, into runtime.Object) error {
 	return c.rest.Get().NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).Name(name).Do(ctx).Into(into)
-}
-
-// createOnly, getRaw, patch and listRaw leave the answer as it came.
-func (c *client) createOnly(ctx context.Context, t target, obj runtime.Object) error {
-	_, err := c.rest.Post().NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).Body(obj).DoRaw(ctx)
-	return err
-}
-
-func (c *client) getRaw(ctx context.Context, t target, name string) ([]byte, error) {
-	return c.rest.Get().NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).Name(name).DoRaw(ctx)
-}
-
-func (c *client) patch(ctx context.Context, t target, name, subresource, patch string) error {
-	_, err := c.rest.Patch(types.StrategicMergePatchType).NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).
-		Name(name).SubResource(strings.Fields(subresource)...).Body([]byte(patch)).DoRaw(ctx)
-	return err
-}
-
-func (c *client) listRaw(ctx context.Context, t target, selector string) ([]byte, error) {
-	return c.rest.Get().NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).
-		Param("labelSelector", selector).DoRaw(ctx)
-}
-
-// watchRaw is the stream of a watch: see frames.
-func (c *client) watchRaw(ctx context.Context, t target, since string) (io.ReadCloser, error) {
-	return c.rest.Get().NamespaceIfScoped(t.namespace, t.namespace != "").Resource(t.resource).
-		Param("watch", "true").Param("resourceVersion", since).Stream(ctx)
 }
 
 func (c *client) list(ctx context.Context, t target, selector string, into runtime.Object) error {

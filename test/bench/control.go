@@ -23,7 +23,7 @@ func measureProa(ctx context.Context, o options, out report) error {
 	out("proa.boot", took.Seconds())
 	// Start-up's garbage and first writes are behind it after a moment; a minute of idling is the node stage's part.
 	time.Sleep(2 * time.Second)
-	run, err := newAPIRun(c, []int{server.Pid()}, "proa.", out)
+	run, err := newAPIRun(ctx, c, []int{server.Pid()}, "proa.", out)
 	if err == nil {
 		err = run.run(ctx)
 	}

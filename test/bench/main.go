@@ -36,9 +36,9 @@ type stage struct {
 var stages = []stage{
 	{"node", 150 * time.Second, measureNode},
 	{"cluster", 150 * time.Second, measureCluster},
-	{"api", 80 * time.Second, measureProa},
+	{"api", 120 * time.Second, measureProa},
 	{"schedule", 60 * time.Second, measureSchedule},
-	{"upstream", 150 * time.Second, measureUpstream},
+	{"upstream", 240 * time.Second, measureUpstream},
 }
 
 func main() {

@@ -57,6 +57,8 @@ var rows = []row{
 	{what: "list 100 of 5,000 by label, four at a time", format: "%.0f/s", ours: "proa.list.label", theirs: "upstream.list.label", more: true, goal: "4x"},
 	{what: "100 watchers, 500 writes: events", format: "%.0f/s", ours: "proa.watch", theirs: "upstream.watch", more: true, goal: "4x"},
 	{what: "  worst, create call to event", format: "%.0f ms", ours: "proa.watch.worst", theirs: "upstream.watch.worst"},
+	{what: "1,000 watchers, 500 writes: events", format: "%.0f/s", ours: "proa.watch.many", theirs: "upstream.watch.many", more: true, goal: "8x"},
+	{what: "  worst, create call to event", format: "%.0f ms", ours: "proa.watch.many.worst", theirs: "upstream.watch.many.worst"},
 	{what: "delete 5,000 pods until gone", format: "%.1f s", ours: "proa.delete", theirs: "upstream.delete", goal: "4x"},
 	{what: "schedule 5,000 pods on 1,000 nodes", format: "%.0f/s", ours: "proa.schedule", more: true, goal: "10x of 163/s"},
 }

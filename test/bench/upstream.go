@@ -23,7 +23,7 @@ func measureUpstream(ctx context.Context, o options, out report) error {
 	c, err := newClient(upstream.Kubeconfig)
 	if err == nil {
 		var run *apiRun
-		if run, err = newAPIRun(c, upstream.Pids(), "upstream.", out); err == nil {
+		if run, err = newAPIRun(ctx, c, upstream.Pids(), "upstream.", out); err == nil {
 			err = run.run(ctx)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,50 +11,58 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
-const (
-	watcherCount = 100
-	watchWrites  = 500
+// fanOut is a number of watchers, each over a connection of its own as nodes are, and of writes that all of them see.
+type fanOut struct {
+	id               string // of its figures
+	watchers, writes int
+}
 
-	watchedPrefix = "watched-"
-)
+var fanOuts = []fanOut{{"watch", 100, 500}, {"watch.many", 1000, 500}}
 
-// watchers lets many clients watch a namespace while config maps are created in it: events seen by all of them together in
+// fanOut lets many clients watch a namespace while config maps are created in it: events seen by all of them together in
 // a second, and the worst time from the call of a create until a watcher has read its event.
-func (a *apiRun) watchers(ctx context.Context) error {
+func (a *apiRun) fanOut(ctx context.Context, w fanOut) error {
 	maps := target{"configmaps", benchPods.namespace}
 	var now corev1.ConfigMapList
 	if err := a.list(ctx, maps, "", &now); err != nil {
 		return fmt.Errorf("list config maps: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	streams := make([]io.ReadCloser, watcherCount)
-	for i := range streams {
-		stream, err := a.callers[i%callers].watchRaw(ctx, maps, now.ResourceVersion)
-		if err != nil {
+	watchers, err := a.dial(ctx, w.watchers)
+	if err != nil {
+		return err
+	}
+	defer hangUp(watchers, nil)
+	bodies := make([][]byte, w.writes)
+	for n := range bodies {
+		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: w.id + "-" + strconv.Itoa(n)}, Data: map[string]string{"key": "value"}}
+		if bodies[n], err = encoded(made); err != nil {
+			return err
+		}
+	}
+	for _, c := range watchers {
+		if err := c.watch(maps, now.ResourceVersion); err != nil {
 			return fmt.Errorf("watch config maps: %w", err)
 		}
-		defer stream.Close()
-		streams[i] = stream
 	}
-	called := make([]time.Time, watchWrites)
-	seen, ended := make([][]time.Time, watcherCount), make([]error, watcherCount)
+	called := make([]time.Time, w.writes)
+	seen, ended := make([][]time.Time, w.watchers), make([]error, w.watchers)
 	var all sync.WaitGroup
-	for i, stream := range streams {
-		seen[i] = make([]time.Time, watchWrites)
-		all.Go(func() { ended[i] = see(stream, seen[i]) })
+	for i, c := range watchers {
+		seen[i] = make([]time.Time, w.writes)
+		all.Go(func() { ended[i] = see(c, maps, w.id+"-", seen[i]) })
 	}
 	before, err := cpuTime(a.pids...)
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
-	if _, err := (load{callers: callers, count: watchWrites, do: func(ctx context.Context, caller, n int) error {
+	if _, err := (load{callers: callers, count: w.writes, do: func(_ context.Context, caller, n int) error {
 		called[n] = time.Now()
-		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: watchedPrefix + strconv.Itoa(n)}, Data: map[string]string{"key": "value"}}
-		return a.callers[caller].createOnly(ctx, maps, made)
+		return a.callers[caller].create(maps, bodies[n])
 	}}).run(ctx); err != nil {
 		return fmt.Errorf("create config maps: %w", err)
 	}
@@ -74,26 +83,54 @@ func (a *apiRun) watchers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.out("watch.cpu", float64((after-before).Microseconds())/(watcherCount*watchWrites))
-	a.out("watch", watcherCount*watchWrites/took.Seconds())
-	a.out("watch.worst", float64(worst.Milliseconds()))
+	events := float64(w.watchers * w.writes)
+	a.out(w.id+".cpu", float64((after-before).Microseconds())/events)
+	a.out(w.id, events/took.Seconds())
+	a.out(w.id+".worst", float64(worst.Milliseconds()))
 	return nil
 }
 
-// see notes when each config map was first seen and returns when all were; an error when the watch ended before.
-func see(stream io.Reader, at []time.Time) error {
+// see notes when each config map was first seen and returns when all were. A server may end the watch of a client that is slow;
+// like an informer, it goes on from the last revision that it saw.
+func see(c caller, maps target, prefix string, at []time.Time) error {
 	left := len(at)
-	err := frames(stream, func(event []byte) (bool, error) {
-		n, ours := numberAfter(event, watchedPrefix)
-		if !ours || n >= len(at) || !at[n].IsZero() {
-			return false, nil
+	var last []byte
+	for {
+		err := frames(c.conn, func(event []byte) (bool, error) {
+			last = event
+			n, ours := numberAfter(event, prefix)
+			if !ours || n >= len(at) || !at[n].IsZero() {
+				return false, nil
+			}
+			at[n] = time.Now()
+			left--
+			return left == 0, nil
+		})
+		if err == nil {
+			return nil
 		}
-		at[n] = time.Now()
-		left--
-		return left == 0, nil
-	})
-	if err != nil {
-		return fmt.Errorf("%d events missing: %w", left, err)
+		if !errors.Is(err, io.EOF) || last == nil {
+			return fmt.Errorf("%d events missing: %w", left, err)
+		}
+		since, err := revisionOf(last)
+		if err != nil {
+			return err
+		}
+		if err := c.watch(maps, since); err != nil {
+			return err
+		}
 	}
-	return nil
+}
+
+// revisionOf is the revision of a config map in a watch's event.
+func revisionOf(event []byte) (string, error) {
+	var e metav1.WatchEvent
+	if err := e.Unmarshal(event); err != nil {
+		return "", fmt.Errorf("read event: %w", err)
+	}
+	var seen corev1.ConfigMap
+	if _, _, err := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme).Decode(e.Object.Raw, nil, &seen); err != nil {
+		return "", fmt.Errorf("read event: %w", err)
+	}
+	return seen.ResourceVersion, nil
 }
