@@ -15,6 +15,7 @@ import (
 type differ struct {
 	changed, removed set
 	path             []step
+	scratch          []byte
 	unsure           bool // a list names an element twice, or leaves out its key: upstream's slow way knows what to do
 }
 
@@ -25,17 +26,17 @@ type step struct {
 	element reflect.Value
 }
 
-func (d *differ) spelled() []string {
-	path := make([]string, len(d.path))
+// mark puts the path into one of the sets.
+func (d *differ) mark(s *set) {
 	for i := range d.path {
-		s := &d.path[i]
-		if s.list != nil {
-			s.text = d.spell(s.list, s.element)
-			s.list = nil
+		at := &d.path[i]
+		if at.list != nil {
+			at.text = d.spell(at.list, at.element)
+			at.list = nil
 		}
-		path[i] = s.text
+		s = s.behind(at.text)
 	}
-	return path
+	s.member = true
 }
 
 // object compares the fields of two objects, but those that nobody owns.
@@ -121,7 +122,7 @@ func (d *differ) value(p *plan, l, r reflect.Value) {
 	if p.shape == leafShape || isNull(l) || isNull(r) {
 		if l.IsValid() && r.IsValid() {
 			if !equal(l, r) {
-				d.changed.insert(d.spelled())
+				d.mark(&d.changed)
 			}
 			return
 		}
@@ -129,16 +130,16 @@ func (d *differ) value(p *plan, l, r reflect.Value) {
 		d.parts(p, l, r)
 	}
 	if !l.IsValid() {
-		d.changed.insert(d.spelled())
+		d.mark(&d.changed)
 	} else if !r.IsValid() {
-		d.removed.insert(d.spelled())
+		d.mark(&d.removed)
 	}
 }
 
 func (d *differ) parts(p *plan, l, r reflect.Value) {
 	if p.shape != structShape && l.IsValid() && r.IsValid() && l.Len()+r.Len() == 0 {
 		if l.IsNil() != r.IsNil() { // null is not empty
-			d.changed.insert(d.spelled())
+			d.mark(&d.changed)
 		}
 		return
 	}
@@ -298,11 +299,11 @@ func same(p *plan, a, b reflect.Value) bool {
 func (d *differ) spell(p *plan, e reflect.Value) string {
 	e = target(e)
 	if p.shape == valuesShape {
-		text, ok := scalar(e)
-		d.unsure = d.unsure || !ok
-		return "v:" + text
+		b, ok := appendScalar(append(d.scratch[:0], "v:"...), e)
+		d.unsure, d.scratch = d.unsure || !ok, b
+		return string(b)
 	}
-	b := []byte("k:{")
+	b := append(d.scratch[:0], "k:{"...)
 	for i := range p.keys {
 		k := &p.keys[i]
 		if i > 0 {
@@ -310,28 +311,33 @@ func (d *differ) spell(p *plan, e reflect.Value) string {
 		}
 		b = append(appendString(b, k.name), ':')
 		v := target(e.FieldByIndex(k.index))
-		text, ok := scalar(v)
-		if absent := k.omitEmpty && v.IsZero(); absent || !ok {
-			text = k.fallback
-			d.unsure = d.unsure || text == ""
+		value, ok := b, false
+		if !k.omitEmpty || !v.IsZero() {
+			value, ok = appendScalar(b, v)
 		}
-		b = append(b, text...)
+		if !ok {
+			value = append(b, k.fallback...)
+			d.unsure = d.unsure || k.fallback == ""
+		}
+		b = value
 	}
-	return string(append(b, '}'))
+	b = append(b, '}')
+	d.scratch = b
+	return string(b)
 }
 
-func scalar(v reflect.Value) (string, bool) {
+func appendScalar(b []byte, v reflect.Value) ([]byte, bool) {
 	switch v.Kind() {
 	case reflect.String:
 		if text := v.String(); !strings.ContainsAny(text, "&<>") {
-			return string(appendString(nil, text)), true
+			return appendString(b, text), true
 		}
 		quoted, err := json.Marshal(v.String()) // upstream writes these as HTML wants them, in the names of elements alone
-		return string(quoted), err == nil
+		return append(b, quoted...), err == nil
 	case reflect.Int, reflect.Int32, reflect.Int64:
-		return strconv.FormatInt(v.Int(), 10), true
+		return strconv.AppendInt(b, v.Int(), 10), true
 	case reflect.Bool:
-		return strconv.FormatBool(v.Bool()), true
+		return strconv.AppendBool(b, v.Bool()), true
 	}
-	return "", false
+	return b, false
 }

@@ -23,7 +23,7 @@ type Fields struct {
 	scheme    *runtime.Scheme
 	converter func() (managedfields.TypeConverter, error)
 
-	plans sync.Map // *resource.Resource -> *plan
+	plans sync.Map // *resource.Resource -> *kindPlan
 
 	mu struct {
 		sync.Mutex
@@ -46,11 +46,14 @@ func NewFields(scheme *runtime.Scheme) *Fields {
 	return f
 }
 
-// updateSlowly is Update upstream's way.
+// updateSlowly is Update upstream's way. live may be nil.
 func (f *Fields) updateSlowly(v *encode.Version, subresource string, live, obj resource.Object, manager string) error {
 	m, err := f.manager(v, subresource)
 	if err != nil {
 		return err
+	}
+	if live == nil {
+		live = v.Resource.New()
 	}
 	if v.Resource.Custom == nil && live.GetObjectKind().GroupVersionKind().Empty() {
 		live.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())

@@ -110,6 +110,11 @@ func (f *Fields) patchNamed(p *Patch, shown resource.Object) resource.Object {
 		return nil
 	}
 	strategic := p.Kind == types.StrategicMergePatchType
+	if _, typed := fields["kind"]; strategic && !typed && fields["apiVersion"] == nil {
+		if obj := copyOf(shown); plan.merge(reflect.ValueOf(obj).Elem(), fields) {
+			return obj
+		}
+	}
 	sketch := p.Version.New()
 	if plan.sketch(reflect.ValueOf(sketch).Elem(), reflect.ValueOf(shown).Elem(), fields, strategic) {
 		return nil
@@ -125,10 +130,12 @@ func (f *Fields) patchNamed(p *Patch, shown resource.Object) resource.Object {
 	if !merged || checkType(p, patched) != nil {
 		return nil
 	}
-	obj := shown.DeepCopyObject().(resource.Object)
+	obj := copyOf(shown)
 	plan.graft(reflect.ValueOf(obj).Elem(), reflect.ValueOf(patched).Elem(), fields, strategic)
 	return obj
 }
+
+func copyOf(obj resource.Object) resource.Object { return obj.DeepCopyObject().(resource.Object) }
 
 // knows says that the type has every field of the patch. What it cannot tell at a glance, it does not know.
 func (p *plan) knows(patch any) bool {

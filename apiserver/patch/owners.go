@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -24,11 +25,11 @@ const maxUpdaters = 10
 func (f *Fields) Update(v *encode.Version, subresource string, old, obj resource.Object, manager string, now time.Time) error {
 	r := v.Resource
 	gvk := r.GroupVersionKind()
-	live := old
-	if live == nil {
-		live = r.New()
-	}
 	if r.Custom != nil {
+		live := old
+		if live == nil {
+			live = r.New()
+		}
 		if err := f.updateSlowly(v, subresource, live, obj, manager); err != nil {
 			return err
 		}
@@ -36,24 +37,23 @@ func (f *Fields) Update(v *encode.Version, subresource string, old, obj resource
 		return nil
 	}
 	obj.GetObjectKind().SetGroupVersionKind(gvk)
-	if r.Reset != nil || r.Custom == nil && v.OwnFields() && v.Kind != gvk {
-		return f.updateSlowly(v, subresource, live, obj, manager)
+	p, err := f.planOf(r)
+	if err != nil || r.Reset != nil || v.OwnFields() && v.Kind != gvk {
+		return f.updateSlowly(v, subresource, old, obj, manager)
+	}
+	live := old
+	if live == nil {
+		live = p.empty
 	}
 	u := update{manager: manager, version: gvk.GroupVersion().String(), subresource: subresource, now: now}
 	u.entries = startingOwners(live, obj, subresource)
-	p, err := f.planOf(r)
-	if err == nil && len(r.Served) > 0 && u.ownsOtherwise(r) {
-		err = errFields
+	slowly := len(r.Served) > 0 && u.ownsOtherwise(r)
+	if !slowly {
+		u.diff.object(p.plan, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skipped(r, subresource))
+		slowly = u.diff.unsure || u.settle() != nil || u.updaters() > maxUpdaters
 	}
-	if err == nil {
-		skip := skipped(r, subresource)
-		u.diff.object(p, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skip)
-		if !u.diff.unsure {
-			err = u.settle()
-		}
-	}
-	if err != nil || u.diff.unsure || u.updaters() > maxUpdaters {
-		return f.updateSlowly(v, subresource, live, obj, manager)
+	if slowly {
+		return f.updateSlowly(v, subresource, old, obj, manager)
 	}
 	if len(u.entries) == 0 {
 		u.entries = nil
@@ -70,10 +70,14 @@ func startingOwners(live, obj resource.Object, subresource string) []metav1.Mana
 		entries = live.GetManagedFields()
 	case entries != nil && (len(entries) == 0 || len(entries) == 1 && reflect.DeepEqual(entries[0], metav1.ManagedFieldsEntry{})):
 		return nil
-	case !readable(entries):
+	case !slices.EqualFunc(entries, live.GetManagedFields(), sameEntry) && !readable(entries): // what is stored is readable
 		entries = live.GetManagedFields()
 	}
 	return slices.Clone(entries)
+}
+
+func sameEntry(a, b metav1.ManagedFieldsEntry) bool {
+	return a.Operation == b.Operation && a.APIVersion == b.APIVersion && a.FieldsType == b.FieldsType && a.FieldsV1 != nil && b.FieldsV1 != nil && bytes.Equal(a.FieldsV1.Raw, b.FieldsV1.Raw)
 }
 
 // readable says whether a client's entries can be used; if not, those that are stored stay.
@@ -152,15 +156,27 @@ func (u *update) settle() error {
 		if e.FieldsV1 == nil || e.FieldsType != "FieldsV1" {
 			return errFields
 		}
+		mine := u.mine(&e)
+		stays, err := u.stays(e.FieldsV1.Raw, mine)
+		if err != nil {
+			return err
+		}
+		if stays {
+			if mine && !changed.empty() {
+				owned, e.Time = true, u.time()
+			}
+			kept = append(kept, e)
+			continue
+		}
 		fields, err := parseSet(e.FieldsV1.Raw)
 		if err != nil {
 			return err
 		}
 		touched := fields.remove(removed)
-		if u.mine(&e) {
+		if mine {
 			owned = true
 			if !changed.empty() {
-				fields.add(clone(changed))
+				fields.add(changed)
 				e.Time, touched = u.time(), true
 			}
 		} else if fields.remove(changed) {
@@ -183,20 +199,25 @@ func (u *update) settle() error {
 	return nil
 }
 
+// stays says whether the write leaves the paths of an entry as they are.
+func (u *update) stays(fields []byte, mine bool) (bool, error) {
+	removed, err := u.diff.removed.common(fields)
+	if err != nil || removed > 0 {
+		return false, err
+	}
+	changed, err := u.diff.changed.common(fields)
+	if err != nil {
+		return false, err
+	}
+	if mine {
+		return changed == u.diff.changed.size(), nil
+	}
+	return changed == 0 && len(fields) > len("{}"), nil
+}
+
 func (u *update) time() *metav1.Time {
 	t := metav1.NewTime(u.now.UTC()).Rfc3339Copy()
 	return &t
-}
-
-func clone(s *set) *set {
-	c := &set{member: s.member}
-	if s.steps != nil {
-		c.steps = make(map[string]*set, len(s.steps))
-		for step, child := range s.steps {
-			c.steps[step] = clone(child)
-		}
-	}
-	return c
 }
 
 // compareOwners is the order of entries that clients see.
@@ -221,10 +242,16 @@ func compareOwners(a, b metav1.ManagedFieldsEntry) int {
 	return 0
 }
 
+// kindPlan is the plan of a kind and an object of it that sets nothing.
+type kindPlan struct {
+	*plan
+	empty resource.Object // shared
+}
+
 // planOf is the plan of a kind, worked out when the kind is first written.
-func (f *Fields) planOf(r *resource.Resource) (*plan, error) {
+func (f *Fields) planOf(r *resource.Resource) (*kindPlan, error) {
 	if p, ok := f.plans.Load(r); ok {
-		return p.(*plan), nil
+		return p.(*kindPlan), nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -233,6 +260,7 @@ func (f *Fields) planOf(r *resource.Resource) (*plan, error) {
 		f.mu.planner = newPlanner() // what it holds may be half done
 		return nil, fmt.Errorf("plan fields of %s: %w", r.Table(), err)
 	}
-	f.plans.Store(r, p)
-	return p, nil
+	k := &kindPlan{p, r.New()}
+	f.plans.Store(r, k)
+	return k, nil
 }

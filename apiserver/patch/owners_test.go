@@ -3,8 +3,10 @@ package patch
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,7 +111,7 @@ func compareHistory(t *testing.T, f *Fields, r *kind.Resource, seed int64) (quic
 			live = r.New()
 			live.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
 		}
-		d.object(p, reflect.ValueOf(live).Elem(), reflect.ValueOf(a).Elem(), skipped(r, sub))
+		d.object(p.plan, reflect.ValueOf(live).Elem(), reflect.ValueOf(a).Elem(), skipped(r, sub))
 		if d.unsure {
 			return quick, slow + 1
 		}
@@ -142,26 +144,10 @@ func describe(obj kind.Object) string {
 		owners[fmt.Sprint(e.Manager, " ", e.Operation, " ", e.APIVersion, " ", e.Subresource)] = s
 	}
 	out := ""
-	for _, m := range sortedKeys(owners) {
+	for _, m := range slices.Sorted(maps.Keys(owners)) {
 		out += "\n  " + m + ": " + string(owners[m].appendJSON(nil))
 	}
 	return out
-}
-
-func sortedKeys(m map[string]*set) []string {
-	s := set{steps: m}
-	var keys []string
-	for k := range s.steps {
-		keys = append(keys, k)
-	}
-	for i := range keys {
-		for j := range i {
-			if keys[i] < keys[j] {
-				keys[i], keys[j] = keys[j], keys[i]
-			}
-		}
-	}
-	return keys
 }
 
 func BenchmarkUpdate(b *testing.B) {
@@ -190,6 +176,38 @@ func BenchmarkFirstWrites(b *testing.B) {
 			if _, err := f.planOf(r); err != nil {
 				b.Fatal(err)
 			}
+		}
+	}
+}
+
+// TestCommonPaths: what is counted in the text is what the sets have in common.
+func TestCommonPaths(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{`{}`, `{}`, 0},
+		{`{"f:a":{}}`, `{"f:a":{}}`, 1},
+		{`{"f:a":{"f:b":{},"f:c":{}}}`, `{"f:a":{}}`, 0},
+		{`{"f:a":{".":{},"f:b":{}}}`, `{"f:a":{}}`, 1},
+		{`{"f:a":{}}`, `{"f:a":{".":{},"f:b":{}}}`, 1},
+		{`{"f:l":{"k:{\"name\":\"c\"}":{"f:x":{},"f:y":{}}}}`, ` { "f:l" : {"k:{\"name\":\"c\"}":{"f:y":{},"f:z":{}},"k:{\"name\":\"d\"}":{}}} `, 1},
+		{`{"f:é\"":{}}`, `{"f:\u00e9\"":{}}`, 1},
+	} {
+		a, err := parseSet([]byte(c.a))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := a.common([]byte(c.b)); n != c.want || err != nil {
+			t.Errorf("%s and %s have %d paths in common, want %d (%v)", c.a, c.b, n, c.want, err)
+		}
+	}
+	for _, bad := range []string{``, `{`, `{}x`, `{"f:a"}`, `{"f:a":{}`, `{"\x":{}}`, `{"f:a":{},}`, `[]`} {
+		if _, err := new(set).common([]byte(bad)); err == nil {
+			t.Errorf("%q is taken for fields", bad)
+		}
+		if _, err := parseSet([]byte(bad)); err == nil {
+			t.Errorf("%q is taken for a set", bad)
 		}
 	}
 }

@@ -22,7 +22,7 @@ const (
 // plan is how to compare two values of one Go type, worked out once, so that a comparison looks nothing up.
 type plan struct {
 	shape  shape
-	fields []fieldPlan // structShape
+	fields []fieldPlan // structShape, sorted by step as sets are
 	elem   *plan       // of maps and lists
 	keys   []keyPlan   // keyedShape, sorted by name
 }
@@ -33,6 +33,7 @@ type fieldPlan struct {
 	omitEmpty bool
 	omitZero  bool
 	plan      *plan
+	mergeKey  *keyPlan // by which a strategic merge patch merges the list; nil: it replaces the value, or has its own rules
 }
 
 type keyPlan struct {
@@ -65,7 +66,7 @@ func (b *planner) plan(t reflect.Type, tag reflect.StructTag) (*plan, error) {
 		}
 		p := &plan{shape: structShape}
 		b.done[t] = p
-		return p, b.fillStruct(p, t, nil)
+		return p, b.fillStruct(p, t)
 	case t.Kind() == reflect.Map:
 		return b.filled(mapShape, t)
 	case t.Kind() == reflect.Slice && strings.Contains(tag.Get("patchStrategy"), "merge"):
@@ -105,7 +106,14 @@ func (b *planner) keyed(t reflect.Type, names ...string) (*plan, error) {
 	return p, nil
 }
 
-func (b *planner) fillStruct(p *plan, t reflect.Type, at []int) error {
+func (b *planner) fillStruct(p *plan, t reflect.Type) error {
+	err := b.addFields(p, t, nil)
+	slices.SortFunc(p.fields, func(a, b fieldPlan) int { return strings.Compare(a.step, b.step) })
+	return err
+}
+
+// addFields adds the fields of a struct, which stands at an index of the one that the plan is for.
+func (b *planner) addFields(p *plan, t reflect.Type, at []int) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -114,7 +122,7 @@ func (b *planner) fillStruct(p *plan, t reflect.Type, at []int) error {
 			if f.Type.Kind() == reflect.Pointer {
 				return fmt.Errorf("plan %v: inline pointer", t)
 			}
-			if err := b.fillStruct(p, f.Type, index); err != nil {
+			if err := b.addFields(p, f.Type, index); err != nil {
 				return err
 			}
 			continue
@@ -126,8 +134,16 @@ func (b *planner) fillStruct(p *plan, t reflect.Type, at []int) error {
 		if err != nil {
 			return err
 		}
-		p.fields = append(p.fields, fieldPlan{step: "f:" + name, index: index, plan: child,
-			omitEmpty: strings.Contains(options, "omitempty"), omitZero: strings.Contains(options, "omitzero")})
+		planned := fieldPlan{step: "f:" + name, index: index, plan: child,
+			omitEmpty: strings.Contains(options, "omitempty"), omitZero: strings.Contains(options, "omitzero")}
+		if key := f.Tag.Get("patchMergeKey"); key != "" && f.Tag.Get("patchStrategy") == "merge" && child.shape == keyedShape && f.Type.Elem().Kind() == reflect.Struct {
+			k, err := keyOf(f.Type.Elem(), key)
+			if err != nil {
+				return err
+			}
+			planned.mergeKey = &k
+		}
+		p.fields = append(p.fields, planned)
 	}
 	return nil
 }
@@ -141,7 +157,7 @@ func (b *planner) field(t reflect.Type, f reflect.StructField) (*plan, error) {
 			inner = inner.Elem()
 		}
 		p := &plan{shape: structShape}
-		return p, b.fillStruct(p, inner, nil)
+		return p, b.fillStruct(p, inner)
 	case special && len(keys) == 0:
 		return &plan{}, nil
 	case special && keys[0] == itself:

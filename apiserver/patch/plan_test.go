@@ -135,6 +135,9 @@ func (b *schemaPlanner) fillElem(p *plan, ref schema.TypeRef, t reflect.Type) (e
 }
 
 func (b *schemaPlanner) fillStruct(p *plan, m *schema.Map, t reflect.Type, at []int) error {
+	defer func() {
+		slices.SortFunc(p.fields, func(a, b fieldPlan) int { return strings.Compare(a.step, b.step) })
+	}()
 	p.shape = structShape
 	for i := range t.NumField() {
 		f := t.Field(i)

@@ -1,51 +1,58 @@
 package patch
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // set is a set of paths into an object, as metadata.managedFields writes them (FieldsV1): a step is "f:name" for a field,
 // `k:{"name":"c"}` for an element of a list with keys, `v:"x"` for one of a set.
+//
+// It is a tree whose branches are sorted slices: every write of an object makes some and throws them away, and maps would be
+// most of its garbage.
 type set struct {
 	member bool // the path that ends here is in the set
-	steps  map[string]*set
+	steps  []branch
+}
+
+// branch is what a set holds behind a step; branches of a set are in order of their steps.
+type branch struct {
+	step string
+	set  set
 }
 
 func (s *set) empty() bool { return !s.member && len(s.steps) == 0 }
 
-// insert adds a path.
-func (s *set) insert(path []string) {
-	for _, step := range path {
-		child := s.steps[step]
-		if child == nil {
-			child = &set{}
-			if s.steps == nil {
-				s.steps = map[string]*set{}
-			}
-			s.steps[step] = child
-		}
-		s = child
+// find is where a step stands, or would. Steps mostly come in order: the last is looked at first.
+func (s *set) find(step string) (at int, found bool) {
+	if n := len(s.steps); n == 0 || s.steps[n-1].step < step {
+		return n, false
 	}
-	s.member = true
+	return slices.BinarySearchFunc(s.steps, step, func(b branch, step string) int { return strings.Compare(b.step, step) })
 }
 
-// add makes s the union of both. It takes over parts of other, which is not to be used any more.
+// behind is the set behind a step, which is empty if there was none. It is good until s grows.
+func (s *set) behind(step string) *set {
+	at, found := s.find(step)
+	if !found {
+		s.steps = slices.Insert(s.steps, at, branch{step: step})
+	}
+	return &s.steps[at].set
+}
+
+// add makes s the union of both. Both share parts then, of which neither may be changed.
 func (s *set) add(other *set) {
 	s.member = s.member || other.member
-	for step, theirs := range other.steps {
-		if mine := s.steps[step]; mine != nil {
-			mine.add(theirs)
-			continue
+	for i := range other.steps {
+		theirs := &other.steps[i]
+		if at, found := s.find(theirs.step); found {
+			s.steps[at].set.add(&theirs.set)
+		} else {
+			s.steps = slices.Insert(s.steps, at, *theirs)
 		}
-		if s.steps == nil {
-			s.steps = map[string]*set{}
-		}
-		s.steps[step] = theirs
 	}
 }
 
@@ -55,20 +62,35 @@ func (s *set) remove(other *set) bool {
 	if other.member && s.member {
 		s.member, changed = false, true
 	}
-	if len(s.steps) == 0 || len(other.steps) == 0 {
-		return changed
-	}
-	for step, theirs := range other.steps {
-		mine := s.steps[step]
-		if mine == nil || !mine.remove(theirs) {
-			continue
+	kept := s.steps[:0]
+	next := 0 // of other
+	for i := range s.steps {
+		mine := &s.steps[i]
+		for next < len(other.steps) && other.steps[next].step < mine.step {
+			next++
 		}
-		changed = true
-		if mine.empty() {
-			delete(s.steps, step)
+		if next < len(other.steps) && other.steps[next].step == mine.step && mine.set.remove(&other.steps[next].set) {
+			changed = true
+			if mine.set.empty() {
+				continue
+			}
 		}
+		kept = append(kept, *mine)
 	}
+	s.steps = kept
 	return changed
+}
+
+// size is the number of paths in the set.
+func (s *set) size() int {
+	n := 0
+	if s.member {
+		n = 1
+	}
+	for i := range s.steps {
+		n += s.steps[i].set.size()
+	}
+	return n
 }
 
 // appendJSON writes the set as FieldsV1.
@@ -77,12 +99,12 @@ func (s *set) appendJSON(b []byte) []byte {
 	if s.member && len(s.steps) > 0 {
 		b = append(b, `".":{}`...)
 	}
-	for i, step := range slices.Sorted(maps.Keys(s.steps)) {
+	for i := range s.steps {
 		if i > 0 || s.member {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, step), ':')
-		b = s.steps[step].appendJSON(b)
+		b = append(appendString(b, s.steps[i].step), ':')
+		b = s.steps[i].set.appendJSON(b)
 	}
 	return append(b, '}')
 }
@@ -112,89 +134,142 @@ var errFields = errors.New("fieldsV1 is not a set of fields")
 // parseSet reads FieldsV1.
 func parseSet(raw []byte) (*set, error) {
 	s := &set{}
-	rest, err := s.parse(raw)
+	rest, err := s.parse(string(raw)) // of which the steps are parts
 	if err != nil {
 		return nil, err
 	}
-	if len(bytes.TrimSpace(rest)) > 0 {
+	if skipSpace(rest) != "" {
 		return nil, errFields
 	}
 	s.member = false // the object itself is no field
 	return s, nil
 }
 
-func (s *set) parse(b []byte) ([]byte, error) {
-	b = skipSpace(b)
-	if len(b) == 0 || b[0] != '{' {
-		return nil, errFields
-	}
-	b = skipSpace(b[1:])
-	if len(b) > 0 && b[0] == '}' {
-		s.member = true
-		return b[1:], nil
-	}
-	for {
-		step, rest, err := parseStep(b)
-		if err != nil {
-			return nil, err
-		}
-		child := &set{}
-		if b, err = child.parse(rest); err != nil {
-			return nil, err
-		}
+func (s *set) parse(text string) (rest string, err error) {
+	rest, leaf, err := readSteps(text, func(step, text string) (string, error) {
 		if step == "." {
 			s.member = true
-		} else {
-			if s.steps == nil {
-				s.steps = map[string]*set{}
-			}
-			s.steps[step] = child
+			return new(set).parse(text)
 		}
-		b = skipSpace(b)
+		behind := s.behind(step)
+		*behind = set{} // of two, the last counts
+		return behind.parse(text)
+	})
+	s.member = s.member || leaf
+	return rest, err
+}
+
+// common is how many paths of the set stand in a FieldsV1 too, which is not made a set for that: most writes change nothing
+// about who owns what.
+func (s *set) common(raw []byte) (int, error) {
+	n, rest, err := s.count(unsafe.String(unsafe.SliceData(raw), len(raw))) // nothing keeps the text
+	if err == nil && skipSpace(rest) != "" {
+		err = errFields
+	}
+	return n, err
+}
+
+func (s *set) count(text string) (n int, rest string, err error) {
+	rest, leaf, err := readSteps(text, func(step, text string) (string, error) {
+		var behind set
+		if at, found := s.find(step); found {
+			behind = s.steps[at].set
+		} else if step == "." {
+			behind.member = s.member
+		}
+		more, rest, err := behind.count(text)
+		n += more
+		return rest, err
+	})
+	if leaf && s.member {
+		n++
+	}
+	return n, rest, err
+}
+
+// readSteps reads one object of FieldsV1. behind is called with each step and the text that follows it, and gives the text after
+// what is behind the step. A leaf has no steps.
+func readSteps(text string, behind func(step, text string) (rest string, err error)) (rest string, leaf bool, err error) {
+	text = skipSpace(text)
+	if text == "" || text[0] != '{' {
+		return "", false, errFields
+	}
+	text = skipSpace(text[1:])
+	if text != "" && text[0] == '}' {
+		return text[1:], true, nil
+	}
+	for {
+		step, rest, err := parseStep(text)
+		if err != nil {
+			return "", false, err
+		}
+		if text, err = behind(step, rest); err != nil {
+			return "", false, err
+		}
+		text = skipSpace(text)
 		switch {
-		case len(b) == 0:
-			return nil, errFields
-		case b[0] == '}':
-			return b[1:], nil
-		case b[0] != ',':
-			return nil, errFields
+		case text == "":
+			return "", false, errFields
+		case text[0] == '}':
+			return text[1:], false, nil
+		case text[0] != ',':
+			return "", false, errFields
 		}
-		b = skipSpace(b[1:])
+		text = skipSpace(text[1:])
 	}
 }
 
 // parseStep reads a quoted step and the colon behind it.
-func parseStep(b []byte) (string, []byte, error) {
-	if len(b) == 0 || b[0] != '"' {
-		return "", nil, errFields
+func parseStep(text string) (step, rest string, err error) {
+	if text == "" || text[0] != '"' {
+		return "", "", errFields
 	}
 	end, escaped := 1, false
-	for end < len(b) && b[end] != '"' {
-		if b[end] == '\\' {
+	for end < len(text) && text[end] != '"' {
+		if text[end] == '\\' {
 			escaped = true
 			end++
 		}
 		end++
 	}
-	if end >= len(b) {
-		return "", nil, errFields
+	if end >= len(text) {
+		return "", "", errFields
 	}
-	step := string(b[1:end])
+	step = text[1:end]
 	if escaped {
-		if err := json.Unmarshal(b[:end+1], &step); err != nil {
-			return "", nil, errFields
+		if step, err = unescaped(step); err != nil {
+			return "", "", errFields
 		}
 	}
-	b = skipSpace(b[end+1:])
-	if len(b) == 0 || b[0] != ':' {
-		return "", nil, errFields
+	rest = skipSpace(text[end+1:])
+	if rest == "" || rest[0] != ':' {
+		return "", "", errFields
 	}
-	return step, b[1:], nil
+	return step, rest[1:], nil
 }
 
-func skipSpace(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\n' || b[0] == '\t' || b[0] == '\r') {
-		b = b[1:]
+// unescaped is what a string in JSON says. All that names of elements escape are quotes; the rest is left to the JSON library.
+func unescaped(text string) (string, error) {
+	b := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		plain := text[i] >= ' ' && text[i] < 0x7f
+		if text[i] == '\\' {
+			i++
+			plain = i < len(text) && (text[i] == '"' || text[i] == '\\')
+		}
+		if !plain {
+			var s string
+			err := json.Unmarshal([]byte(`"`+text+`"`), &s)
+			return s, err
+		}
+		b = append(b, text[i])
 	}
-	return b
+	return string(b), nil
+}
+
+func skipSpace(text string) string {
+	for text != "" && (text[0] == ' ' || text[0] == '\n' || text[0] == '\t' || text[0] == '\r') {
+		text = text[1:]
+	}
+	return text
 }
