@@ -10,7 +10,8 @@ import (
 
 // Drain counts the requests under way, so that a server can stop without cutting one off.
 type Drain struct {
-	stopping chan struct{}
+	stopping context.Context
+	stop     context.CancelFunc
 	mu       struct {
 		sync.Mutex
 		stopped bool
@@ -21,20 +22,21 @@ type Drain struct {
 
 // NewDrain makes a Drain that lets everything in.
 func NewDrain() *Drain {
-	d := &Drain{stopping: make(chan struct{})}
+	d := &Drain{}
+	d.stopping, d.stop = context.WithCancel(context.Background())
 	d.mu.idle = make(chan struct{})
 	return d
 }
 
-// Stopping is closed when no new requests are taken any more, and long ones are to end.
-func (d *Drain) Stopping() <-chan struct{} { return d.stopping }
+// Stopping ends when no new requests are taken any more, and long ones are to end.
+func (d *Drain) Stopping() context.Context { return d.stopping }
 
 // Stop refuses new requests and waits for those under way, or for ctx.
 func (d *Drain) Stop(ctx context.Context) error {
 	d.mu.Lock()
 	if !d.mu.stopped {
 		d.mu.stopped = true
-		close(d.stopping)
+		d.stop()
 		if d.mu.count == 0 {
 			close(d.mu.idle)
 		}

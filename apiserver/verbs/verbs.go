@@ -1,6 +1,7 @@
 package verbs
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -25,7 +26,7 @@ type Config struct {
 	Fields     *patch.Fields                       // required
 	Authorizer auth.Authorizer                     // required: asked again when an update turns out to create
 	Clock      clock.WithTickerAndDelayedExecution // required
-	Stopping   <-chan struct{}                     // optional: closed when watches are to end
+	Stopping   context.Context                     // optional: ends when watches are to end
 	Doors      map[string]Door                     // optional: subresources that others serve: "pods/log"
 	Tokens     TokenIssuer                         // optional: serves serviceaccounts/token
 	Answer     Answer                              // optional: answers the kinds that are not stored

@@ -28,8 +28,6 @@ type watch struct {
 	stream   *encode.Stream
 	bookmark bool
 	decode   func(*store.Item) any
-	end      <-chan time.Time
-	stopping <-chan struct{}
 }
 
 func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
@@ -49,16 +47,19 @@ func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
 	if opts.TimeoutSeconds != nil && *opts.TimeoutSeconds > 0 {
 		timeout = time.Duration(*opts.TimeoutSeconds) * time.Second
 	}
-	end := v.Clock.NewTimer(timeout)
-	defer end.Stop()
-	ctx := c.raw.Context()
+	// All that ends a watch ends its context: a select over a channel for each would be most of what an event costs.
+	ctx, cancel := context.WithCancel(c.raw.Context())
+	defer cancel()
+	defer v.Clock.AfterFunc(timeout, cancel).Stop()
+	if v.Stopping != nil {
+		defer context.AfterFunc(v.Stopping, cancel)()
+	}
 	p := c.respond(v)
 	stream, err := p.Watch(w, c.Version)
 	if err != nil {
 		return err
 	}
-	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode,
-		end: end.C(), stopping: v.Stopping}
+	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode}
 	if err := s.run(ctx, v, opts, rev); err != nil && ctx.Err() == nil {
 		_ = stream.Error(err)
 		stream.Flush()
@@ -76,7 +77,7 @@ func (s *watch) run(ctx context.Context, v *Verbs, opts *metav1.ListOptions, rev
 			}
 		} else {
 			chain.Initialized(ctx) // who waits for a revision that is far off keeps no seat
-			if !s.await(ctx, v, rev) {
+			if v.Store.Snapshot().Revision() < rev && v.Store.WaitFor(ctx, rev) != nil {
 				return nil
 			}
 		}
@@ -105,24 +106,6 @@ func (s *watch) run(ctx context.Context, v *Verbs, opts *metav1.ListOptions, rev
 	return s.follow(ctx, v, watcher, from)
 }
 
-// await returns when the store has come as far as the client says it has; false means that the stream ended first.
-func (s *watch) await(ctx context.Context, v *Verbs, rev store.Revision) bool {
-	if v.Store.Snapshot().Revision() >= rev {
-		return true
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-s.end:
-		case <-s.stopping:
-		case <-ctx.Done():
-		}
-		cancel()
-	}()
-	return v.Store.WaitFor(ctx, rev) == nil
-}
-
 func (s *watch) state(snap store.Snapshot) error {
 	for item := range snap.List(s.q.Version.Resource.Table(), s.q.Namespace, store.Key{}) {
 		if s.pick.matches(item) {
@@ -145,10 +128,6 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-s.end:
-			return nil
-		case <-s.stopping:
 			return nil
 		case <-replaced:
 			return nil
