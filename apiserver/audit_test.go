@@ -34,6 +34,9 @@ func (s *trail) Write(events ...*auditv1.Event) error {
 		line := fmt.Sprintf("%s %s %s %s", e.Stage, e.User.Username, e.Verb, e.RequestURI)
 		if e.ImpersonatedUser != nil {
 			line += " as " + e.ImpersonatedUser.Username
+			if m := e.AuthenticationMetadata; m != nil {
+				line += " by " + m.ImpersonationConstraint
+			}
 		}
 		if ref := e.ObjectRef; ref != nil {
 			line += fmt.Sprintf(" [%s %s/%s]", ref.Resource, ref.Namespace, ref.Name)
@@ -112,7 +115,7 @@ func TestAudit(t *testing.T) {
 	p.do("GET /api/v1/namespaces/a/pods/p\nX-User: bad\n")
 	expect(2, "RequestReceived  get /api/v1/namespaces/a/pods/p [pods a/p]\nResponseStarted  get /api/v1/namespaces/a/pods/p [pods a/p] 401")
 	p.do("GET /api/v1/namespaces/a/pods/p\nImpersonate-User: eve\n")
-	expect(2, "RequestReceived admin get /api/v1/namespaces/a/pods/p [pods a/p]\nResponseComplete admin get /api/v1/namespaces/a/pods/p as eve [pods a/p] 404 NotFound allow")
+	expect(2, "RequestReceived admin get /api/v1/namespaces/a/pods/p [pods a/p]\nResponseComplete admin get /api/v1/namespaces/a/pods/p as eve by impersonate:user-info [pods a/p] 404 NotFound allow")
 
 	watch := p.do("GET /api/v1/pods?watch=1\n")
 	expect(2, "RequestReceived admin watch /api/v1/pods?watch=1 [pods /]\nResponseStarted admin watch /api/v1/pods?watch=1 [pods /] 200  allow")

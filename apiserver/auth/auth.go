@@ -31,7 +31,7 @@ const (
 	CredentialID        = "authentication.kubernetes.io/credential-id"
 	extraPodName        = "authentication.kubernetes.io/pod-name"
 	extraPodUID         = "authentication.kubernetes.io/pod-uid"
-	extraNodeName       = "authentication.kubernetes.io/node-name"
+	ExtraNodeName       = "authentication.kubernetes.io/node-name"
 	extraNodeUID        = "authentication.kubernetes.io/node-uid"
 	defaultTokenIssuer  = "https://kubernetes.default.svc.cluster.local"
 	legacySecretIssuer  = "kubernetes/serviceaccount"

@@ -46,7 +46,7 @@ func (t *Tokens) live(c *claims, token string) (User, error) {
 				return User{}, err
 			}
 		}
-		u.Extra[extraNodeName] = []string{k.Node.Name}
+		u.Extra[ExtraNodeName] = []string{k.Node.Name}
 		if k.Node.UID != "" {
 			u.Extra[extraNodeUID] = []string{k.Node.UID}
 		}
