@@ -5,12 +5,27 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // gzipThreshold is the body size from which a response is compressed, as upstream's.
 const gzipThreshold = 128 << 10
+
+// recordBody is what fits into one frame of HTTP/2 that fits into one record of TLS, with the frame's head. A frame as large as
+// HTTP/2 allows makes two records of it, the second of nine bytes, and two writes.
+const recordBody = 16<<10 - 9
+
+// writeRecords writes a body in parts that make one record each.
+func writeRecords(w io.Writer, b []byte) error {
+	for part := range slices.Chunk(b, recordBody) {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 type nopCloser struct{ io.Writer }
 

@@ -75,7 +75,7 @@ func (p Responder) listProto(w http.ResponseWriter, l *List) error {
 	head = append(appendHead(head, tagMeta, len(metaBytes)), metaBytes...)
 	metaSize := headSize(len(metaBytes)) + len(metaBytes)
 	body := p.begin(w, http.StatusOK, len(head)-metaSize+size)
-	out := bufio.NewWriterSize(body, min(64<<10, size))
+	out := bufio.NewWriterSize(body, min(recordBody, size))
 	_, _ = out.Write(head)
 	var b []byte
 	for _, item := range items {
@@ -140,7 +140,7 @@ func (p Responder) listJSON(w http.ResponseWriter, l *List) error {
 		return p.jsonBytes(w, http.StatusOK, b)
 	}
 	body := p.begin(w, http.StatusOK, size)
-	out := bufio.NewWriterSize(body, min(64<<10, size))
+	out := bufio.NewWriterSize(body, min(recordBody, size))
 	write(out)
 	return finish(out, body)
 }

@@ -133,7 +133,7 @@ func (p Responder) jsonBytes(w http.ResponseWriter, code int, b []byte) error {
 
 func (p Responder) bytes(w http.ResponseWriter, code int, b []byte) error {
 	body := p.begin(w, code, len(b))
-	if _, err := body.Write(b); err != nil {
+	if err := writeRecords(body, b); err != nil {
 		return nil // the client is gone; there is nobody to tell
 	}
 	return body.Close()

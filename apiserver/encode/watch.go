@@ -182,7 +182,7 @@ func (s *Stream) written() error {
 
 func (s *Stream) send() error {
 	s.unsent = true
-	_, err := s.w.Write(s.buf)
+	err := writeRecords(s.w, s.buf)
 	if s.buf = s.buf[:0]; cap(s.buf) > streamKept {
 		s.buf = nil
 	}

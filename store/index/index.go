@@ -20,7 +20,7 @@ import (
 const (
 	DefaultAge    = 5 * time.Minute
 	DefaultEvents = 100_000
-	DefaultBytes  = 32 << 20
+	DefaultBytes  = 16 << 20
 )
 
 // shedAfter is the age at which versions that were superseded lose their decoded forms. Those who watch have long seen
