@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -37,7 +38,12 @@ func startServer(ctx context.Context, o options) (*kubeapi.Process, *client, tim
 	}
 	kubeconfig := filepath.Join(o.work, "kubeconfig")
 	begin := time.Now()
-	server, err := kubeapi.Start(filepath.Join(o.work, "server.log"), o.proa, "server", "--data-dir", filepath.Join(o.work, "data"), "--kubeconfig", kubeconfig)
+	audit, err := auditFlags(o)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	server, err := kubeapi.Start(filepath.Join(o.work, "server.log"), o.proa,
+		append([]string{"server", "--data-dir", filepath.Join(o.work, "data"), "--kubeconfig", kubeconfig}, audit...)...)
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -50,4 +56,16 @@ func startServer(ctx context.Context, o options) (*kubeapi.Process, *client, tim
 		return nil, nil, 0, errors.Join(err, server.Stop())
 	}
 	return server, c, took, nil
+}
+
+// auditPolicy notes every request, as most clusters that keep an audit log do.
+const auditPolicy = `{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}`
+
+// auditFlags let a server keep an audit log; Proa's flags are upstream's.
+func auditFlags(o options) ([]string, error) {
+	policy := filepath.Join(o.work, "audit.json")
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return nil, fmt.Errorf("write audit policy: %w", err)
+	}
+	return []string{"--audit-policy-file", policy, "--audit-log-path", filepath.Join(o.work, "audit.log")}, nil
 }

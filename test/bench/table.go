@@ -75,6 +75,7 @@ func printTable(to io.Writer, found figures) {
 	w.Flush()
 	fmt.Fprintln(to, "compared with: upstream's kube-apiserver and etcd; for pod start the three CRI calls alone, on the same containerd;")
 	fmt.Fprintln(to, "for traffic to a Service that from pod to pod; for the front door HAProxy")
+	fmt.Fprintln(to, "both API servers run with fairness, admission and an audit log of every request")
 	fmt.Fprintln(to, "the client that loads the API shares the machine's cores; the server's CPU a call is without it")
 }
 

@@ -11,10 +11,14 @@ import (
 // measureUpstream loads upstream's API server and its etcd. No controller and no scheduler run, which is to their advantage:
 // Proa's do.
 func measureUpstream(ctx context.Context, o options, out report) error {
+	audit, err := auditFlags(o)
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	upstream, err := kubeapi.StartServer(ctx, kubeapi.Options{Programs: o.upstream, Dir: o.work, EtcdPort: 2379, PeerPort: 2380, Port: 6443,
 		// Fair queueing would hold back a load of one user; goals.md's yardstick lifts limits.
-		Flags: []string{"--max-requests-inflight", "3000", "--max-mutating-requests-inflight", "1000"}})
+		Flags: append(audit, "--max-requests-inflight", "3000", "--max-mutating-requests-inflight", "1000")})
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,8 @@ func run() error {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.StringVar(&cfg.DataDir, "data-dir", "", "as of proa server")
 	flags.StringVar(&cfg.Kubeconfig, "kubeconfig", "", "as of proa server")
+	flags.StringVar(&cfg.Audit.PolicyFile, "audit-policy-file", "", "as of proa server")
+	flags.StringVar(&cfg.Audit.LogPath, "audit-log-path", "", "as of proa server")
 	if len(os.Args) < 2 || os.Args[1] != "server" {
 		return fmt.Errorf("only the server is profiled: %v", os.Args[1:])
 	}
