@@ -243,8 +243,7 @@ type Watcher interface {
 	// It fails with ctx's error, with ErrCompacted when the watcher fell behind the history, or with ErrClosed.
 	// The slice is the caller's until the next call.
 	Next(ctx context.Context) ([]Event, error)
-	// Ready is closed, or receives, when Next would not wait, or some milliseconds later where many wait. It is for selects;
-	// read it anew after each Next.
+	// Ready is closed, or receives, when Next would not wait. It is for selects; read it anew after each Next.
 	Ready() <-chan struct{}
 	// Progress is a revision up to which Next has returned every event of the table: what a bookmark may say.
 	// It is at least the revision of the last event returned, and grows as other tables change.

@@ -189,13 +189,13 @@ func (s *Stream) send() error {
 	return err
 }
 
-// Flush sends what was written. It reports no error: the client that went away is all that can be wrong.
-func (s *Stream) Flush() {
-	if len(s.buf) > 0 && s.send() != nil {
-		return
+// Flush sends what was written, and says whether there was any. It reports no error: the client that went away is all that can
+// be wrong.
+func (s *Stream) Flush() bool {
+	if len(s.buf) > 0 && s.send() != nil || !s.unsent {
+		return false
 	}
-	if s.unsent {
-		s.unsent = false
-		s.flush.Flush()
-	}
+	s.unsent = false
+	s.flush.Flush()
+	return true
 }

@@ -40,6 +40,7 @@ type Door func(w http.ResponseWriter, r *http.Request, q Request)
 type Verbs struct {
 	Config
 	decode func(*store.Item) any
+	crowds crowds
 }
 
 // New makes the verbs of a configuration.

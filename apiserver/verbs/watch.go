@@ -28,6 +28,7 @@ type watch struct {
 	stream   *encode.Stream
 	bookmark bool
 	decode   func(*store.Item) any
+	crowd    *crowd
 }
 
 func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
@@ -59,7 +60,7 @@ func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode}
+	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode, crowd: v.crowds.of(c.Version.Resource.Table())}
 	if err := s.run(ctx, v, opts, rev); err != nil && ctx.Err() == nil {
 		_ = stream.Error(err)
 		stream.Flush()
@@ -120,6 +121,8 @@ func (s *watch) state(snap store.Snapshot) error {
 func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, from store.Revision) error {
 	ticker := v.Clock.NewTicker(bookmarkPeriod)
 	defer ticker.Stop()
+	s.crowd.enter()
+	defer s.crowd.leave()
 	last := from
 	var replaced <-chan struct{} // never, but for kinds that users define
 	if c := s.q.Version.Resource.Custom; c != nil {
@@ -151,7 +154,9 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 				return err
 			}
 		}
-		s.stream.Flush()
+		if s.stream.Flush() && !s.crowd.pause(ctx, v.Clock) {
+			return nil
+		}
 	}
 }
 

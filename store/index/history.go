@@ -67,8 +67,6 @@ type table struct {
 	base    *node   // the place before nodes[0]: the last one let go, or an empty one
 	nodes   []*node // by revision
 	changed signal
-	pace    pace
-	woken   atomic.Int64 // revision up to which watchers were woken; read without a lock
 }
 
 // after is the position of the first node later than rev.

@@ -129,7 +129,6 @@ func (x *Index) Publish(commits ...Commit) {
 		x.history.add(n)
 	}
 	x.announced.Store(int64(last))
-	chains = slices.DeleteFunc(chains, func(c *chain) bool { return !x.dueLocked(c.table) })
 	x.mu.Unlock()
 
 	for _, c := range chains {
@@ -169,9 +168,6 @@ func (x *Index) Close() {
 	defer x.mu.Unlock()
 	x.closed.Store(true)
 	for _, t := range x.tables {
-		if t.pace.pending != nil {
-			t.pace.pending.Stop()
-		}
 		t.changed.end()
 	}
 	x.grown.end()

@@ -3,9 +3,6 @@ package index_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,45 +95,5 @@ func TestShedQuiet(t *testing.T) {
 	first.Value()
 	if decoded != 2 {
 		t.Errorf("decoded %d times", decoded)
-	}
-}
-
-// TestPace: with many watchers, changes that follow each other closely are found by one wake, and none is missed.
-func TestPace(t *testing.T) {
-	const watchers, changes = 500, 200
-	x := index.New(index.Options{})
-	defer x.Close()
-	var all sync.WaitGroup
-	var wakes atomic.Int64
-	for range watchers {
-		w, err := x.Watch("pods", 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Go(func() {
-			for next := store.Revision(1); next <= changes; {
-				<-w.Ready()
-				wakes.Add(1)
-				events, err := w.Next(t.Context())
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				for _, e := range events {
-					if e.Item.Revision != next {
-						t.Errorf("event of %d in the place of %d", e.Item.Revision, next)
-						return
-					}
-					next++
-				}
-			}
-		})
-	}
-	for rev := store.Revision(1); rev <= changes; rev++ {
-		x.Publish(index.Commit{Revision: rev, At: time.Unix(0, 0), Events: []store.Event{{Type: store.Created, Item: item(fmt.Sprint(rev), rev)}}})
-	}
-	all.Wait()
-	if n := wakes.Load(); n > watchers*changes/4 {
-		t.Errorf("%d wakes for %d changes and %d watchers", n, changes, watchers)
 	}
 }

@@ -38,12 +38,9 @@ func (w *watcher) Next(ctx context.Context) ([]store.Event, error) {
 		w.events = nil
 	}
 	for {
+		changed := w.table.changed.wait()
 		if err := w.collect(); err != nil || len(w.events) > 0 {
 			return w.events, err
-		}
-		changed := w.table.changed.wait()
-		if w.at.next.Load() != nil {
-			continue
 		}
 		if w.index.closed.Load() {
 			return nil, store.ErrClosed
@@ -73,11 +70,10 @@ func (w *watcher) collect() error {
 	}
 }
 
-// Ready is closed when Next would not wait, or a little later: who serves many watchers leaves it to the table's pace when it
-// looks again.
+// Ready is closed when Next would not wait.
 func (w *watcher) Ready() <-chan struct{} {
 	changed := w.table.changed.wait()
-	if next := w.at.next.Load(); next == &cut || next != nil && int64(next.revision()) <= w.table.woken.Load() || w.index.closed.Load() {
+	if w.at.next.Load() != nil || w.index.closed.Load() {
 		return *ended
 	}
 	return changed

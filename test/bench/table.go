@@ -82,7 +82,7 @@ func printTable(to io.Writer, found figures) {
 // cost is the row of what one call of a row cost the server.
 func (r row) cost() row {
 	of := func(id string) string { return strings.TrimSuffix(id, ".p50") + ".cpu" }
-	return row{format: "%.0f µs", ours: of(r.ours), theirs: of(r.theirs)}
+	return row{format: "%.3g µs", ours: of(r.ours), theirs: of(r.theirs)}
 }
 
 func (f figures) text(id, format string) string {
