@@ -68,6 +68,7 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "DefaultIngressClass", Admit: defaultIngressClass},
 		{Name: "DenyServiceExternalIPs", Validate: denyExternalIPs(c.ExternalIPs)},
 		{Name: "PodTopologyLabels", Admit: topologyLabels},
+		{Name: "NodeDeclaredFeatureValidator", Validate: checkDeclaredFeatures},
 		{Name: "PodResizeValidator", Validate: checkPodResize},
 		{Name: "PrivilegeEscalation", Validate: writes(c.CheckEscalation)},
 		{Name: "MutatingAdmissionPolicy", Admit: c.MutateByPolicies},

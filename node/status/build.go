@@ -58,11 +58,16 @@ func Build(f Facts, last v1.NodeStatus, now time.Time) v1.NodeStatus {
 		s.Images = images(f.Images)
 		s.RuntimeHandlers, s.Features = handlers(f.Runtime)
 	}
+	s.DeclaredFeatures = declaredFeatures()
 	for _, c := range conditions(f) {
 		s.Conditions = put(s.Conditions, c, now)
 	}
 	return s
 }
+
+// declaredFeatures are the features of nodes, of those that the API knows (KEP-5328), that this one has: its server speaks
+// WebSockets. It does not resize init containers and pods as wholes, and does not restart all containers when one ends.
+func declaredFeatures() []string { return []string{"ExtendWebSocketsToKubelet"} }
 
 func capacity(f Facts) v1.ResourceList {
 	c := v1.ResourceList{

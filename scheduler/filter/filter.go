@@ -18,6 +18,7 @@ const (
 	PodGone // a pod that was placed has ended or been deleted
 	Volumes // a claim, a volume or a storage class
 	PodPlaced
+	NodeFeatures
 )
 
 // Check says why a node cannot take the pod; no reasons mean that it can. hopeless: no removal of pods would help.
@@ -49,5 +50,6 @@ func Steps() []Step {
 		{"VolumeBinding", NodeAdded | NodeLabels | Volumes, volumes},
 		{"PodTopologySpread", NodeAdded | NodeLabels | NodeTaints | PodGone | PodPlaced, spread},
 		{"InterPodAffinity", NodeAdded | NodeLabels | PodGone | PodPlaced, near},
+		{"NodeDeclaredFeatures", NodeAdded | NodeFeatures, alone(features)},
 	}
 }

@@ -138,6 +138,9 @@ func nodeChange(old, node *v1.Node) filter.Change {
 	if !equality.Semantic.DeepEqual(old.Status.Allocatable, node.Status.Allocatable) {
 		change |= filter.NodeAllocatable
 	}
+	if !slices.Equal(old.Status.DeclaredFeatures, node.Status.DeclaredFeatures) {
+		change |= filter.NodeFeatures
+	}
 	return change
 }
 
