@@ -66,6 +66,9 @@ func (a *apiRun) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := a.customKinds(ctx); err != nil {
+		return err
+	}
 	return a.removal(ctx)
 }
 

@@ -59,6 +59,8 @@ var rows = []row{
 	{what: "  worst, create call to event", format: "%.0f ms", ours: "proa.watch.worst", theirs: "upstream.watch.worst"},
 	{what: "1,000 watchers, 500 writes: events", format: "%.0f/s", ours: "proa.watch.many", theirs: "upstream.watch.many", more: true, goal: "8x"},
 	{what: "  worst, create call to event", format: "%.0f ms", ours: "proa.watch.many.worst", theirs: "upstream.watch.many.worst"},
+	{what: "custom resource definition: create call to served, p50", format: "%.1f ms", ours: "proa.custom.p50", theirs: "upstream.custom.p50", goal: "100 ms"},
+	{what: "  worst of 20", format: "%.1f ms", ours: "proa.custom.worst", theirs: "upstream.custom.worst"},
 	{what: "delete 5,000 pods until gone", format: "%.1f s", ours: "proa.delete", theirs: "upstream.delete", goal: "4x"},
 	{what: "schedule 5,000 pods on 1,000 nodes", format: "%.0f/s", ours: "proa.schedule", more: true, goal: "10x of 163/s"},
 }

@@ -104,9 +104,23 @@ func (c *Conn) Do(r Request) error {
 	}
 	if c.status >= 300 {
 		text, err := io.ReadAll(c)
-		return errors.Join(fmt.Errorf("%s %s: %d %s", r.Method, r.Path, c.status, text), err)
+		if err != nil {
+			return fmt.Errorf("%s %s: %d: %w", r.Method, r.Path, c.status, err)
+		}
+		return &Refused{r.Method, r.Path, c.status, string(text)}
 	}
 	return nil
+}
+
+// Refused is an answer that is not a success.
+type Refused struct {
+	Method, Path string
+	Status       int
+	Text         string // the body
+}
+
+func (r *Refused) Error() string {
+	return fmt.Sprintf("%s %s: %d %s", r.Method, r.Path, r.Status, r.Text)
 }
 
 func (c *Conn) send(r Request) error {
