@@ -3,6 +3,7 @@ package discovery
 import (
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
@@ -110,34 +111,26 @@ func query(name, kind, description string) spec.Parameter {
 	}
 }
 
-func writeParameters() []spec.Parameter {
-	return []spec.Parameter{
-		query("dryRun", "string", "'All' runs every stage of the request but stores nothing."),
-		query("fieldManager", "string", "Name of the actor that makes this change, for field ownership."),
-		query("fieldValidation", "string", "What to do about unknown and duplicate fields: 'Ignore', 'Warn' or 'Strict'."),
+// queries are parameters of a query, NAME:TYPE each, described as the type of the options does.
+func queries(options interface{ SwaggerDoc() map[string]string }, named ...string) []spec.Parameter {
+	doc := options.SwaggerDoc()
+	list := make([]spec.Parameter, 0, len(named))
+	for _, n := range named {
+		name, kind, _ := strings.Cut(n, ":")
+		list = append(list, query(name, kind, doc[name]))
 	}
+	return list
+}
+
+func writeParameters() []spec.Parameter {
+	return queries(metav1.CreateOptions{}, "dryRun:string", "fieldManager:string", "fieldValidation:string")
 }
 
 func deleteParameters() []spec.Parameter {
-	return []spec.Parameter{
-		query("dryRun", "string", "'All' runs every stage of the request but stores nothing."),
-		query("gracePeriodSeconds", "integer", "Seconds before the object is deleted. Zero deletes it at once."),
-		query("orphanDependents", "boolean", "Deprecated: use propagationPolicy."),
-		query("propagationPolicy", "string", "What happens to dependents: 'Orphan', 'Background' or 'Foreground'."),
-	}
+	return queries(metav1.DeleteOptions{}, "dryRun:string", "gracePeriodSeconds:integer", "orphanDependents:boolean", "propagationPolicy:string")
 }
 
 func listParameters() []spec.Parameter {
-	return []spec.Parameter{
-		query("allowWatchBookmarks", "boolean", "Asks a watch for BOOKMARK events."),
-		query("continue", "string", "Token of an earlier list that was cut off by limit."),
-		query("fieldSelector", "string", "Restricts the objects by their fields."),
-		query("labelSelector", "string", "Restricts the objects by their labels."),
-		query("limit", "integer", "Most objects to answer with."),
-		query("resourceVersion", "string", "Constrains which version of the state is read."),
-		query("resourceVersionMatch", "string", "How resourceVersion constrains it: 'Exact' or 'NotOlderThan'."),
-		query("sendInitialEvents", "boolean", "Begins a watch with an event for every object that exists."),
-		query("timeoutSeconds", "integer", "Ends the call after this time."),
-		query("watch", "boolean", "Streams changes instead of listing."),
-	}
+	return queries(metav1.ListOptions{}, "allowWatchBookmarks:boolean", "continue:string", "fieldSelector:string", "labelSelector:string", "limit:integer",
+		"resourceVersion:string", "resourceVersionMatch:string", "sendInitialEvents:boolean", "timeoutSeconds:integer", "watch:boolean")
 }

@@ -104,7 +104,7 @@ func (p *place) named(object *spec.Schema) spec.PathItem {
 	}
 	if p.can("patch") {
 		item.Patch = p.operation("patch", object, p.typed(metav1.Patch{}), append(writeParameters(),
-			query("force", "boolean", "Take fields over from other managers. Only for apply patches.")))
+			queries(metav1.PatchOptions{}, "force:boolean")...))
 		item.Patch.Consumes = []string{"application/json-patch+json", "application/merge-patch+json",
 			"application/strategic-merge-patch+json", "application/apply-patch+yaml"}
 		if p.custom != nil { // has no Go type, whose tags a strategic merge goes by

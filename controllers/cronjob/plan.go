@@ -129,9 +129,12 @@ func (w *work) schedule() {
 		w.say(corev1.EventTypeWarning, "UnparseableSchedule", "unparseable schedule: %q : %s", spec.Schedule, err)
 		return
 	}
-	if next := schedule.Next(w.now); !next.IsZero() {
-		w.after = next.Sub(w.now)
+	next := schedule.Next(w.now)
+	if next.IsZero() { // it names a day that no year has
+		w.say(corev1.EventTypeWarning, "InvalidSchedule", "invalid schedule: %s : time difference between two schedules is less than 1 second", spec.Schedule)
+		return
 	}
+	w.after = next.Sub(w.now)
 	due, missed := latest(schedule, w.since(), w.now)
 	if due.IsZero() {
 		return
