@@ -37,6 +37,7 @@ func Filters(c Config) ([]Filter, error) {
 		return nil, errors.New("make the chain: Authenticator, Authorizer, Clock and Fair are required")
 	}
 	return []Filter{
+		{"stack", roomy},
 		{"panic", recovered},
 		{"info", parsed},
 		{"count", c.counted},

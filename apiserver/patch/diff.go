@@ -185,7 +185,7 @@ func equal(l, r reflect.Value) bool {
 			return false
 		}
 	}
-	if l.Type() == quantityType {
+	if l.Kind() == reflect.Struct && l.Type() == quantityType {
 		a, b := l.Interface().(resource.Quantity), r.Interface().(resource.Quantity)
 		return a.Cmp(b) == 0
 	}
