@@ -171,11 +171,11 @@ func (s *set) common(raw []byte) (int, error) {
 
 func (s *set) count(text string) (n int, rest string, err error) {
 	rest, leaf, err := readSteps(text, func(step, text string) (string, error) {
-		var behind set
+		behind := &noPath
 		if at, found := s.find(step); found {
-			behind = s.steps[at].set
-		} else if step == "." {
-			behind.member = s.member
+			behind = &s.steps[at].set
+		} else if step == "." && s.member {
+			behind = &onePath
 		}
 		more, rest, err := behind.count(text)
 		n += more
@@ -186,6 +186,9 @@ func (s *set) count(text string) (n int, rest string, err error) {
 	}
 	return n, rest, err
 }
+
+// noPath and onePath are what count finds behind steps that are not in the set. They never change.
+var noPath, onePath = set{}, set{member: true}
 
 // readSteps reads one object of FieldsV1. behind is called with each step and the text that follows it, and gives the text after
 // what is behind the step. A leaf has no steps.
