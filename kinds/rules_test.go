@@ -125,13 +125,9 @@ func (p *player) update(t *testing.T, d *datadriven.TestData) string {
 	obj := p.merged(t, old, d.Input)
 	applyDefault(p.row, obj)
 	prepare, validate := p.row.PrepareUpdate, p.row.ValidateUpdate
-	if sub == "status" {
-		prepare, validate = p.row.Status.PrepareUpdate, p.row.Status.ValidateUpdate
-	}
-	for _, s := range p.row.Subresources {
-		if s.Name == sub {
-			prepare, validate = s.PrepareUpdate, s.ValidateUpdate
-		}
+	door := p.door(sub)
+	if door != nil {
+		prepare, validate = door.PrepareUpdate, door.ValidateUpdate
 	}
 	if s := p.served(t, d); s != nil {
 		validate = s.ValidateUpdate
@@ -139,11 +135,24 @@ func (p *player) update(t *testing.T, d *datadriven.TestData) string {
 	if prepare != nil {
 		prepare(obj, old)
 	}
-	errs := meta.ValidateUpdate(p.row, obj, old)
+	errs := meta.ValidateUpdate(p.row, obj, old, door)
 	if validate != nil {
 		errs = append(errs, validate(obj, old)...)
 	}
 	return p.outcome(obj, old, errs, true)
+}
+
+// door finds the subresource of a name; nil is the resource itself.
+func (p *player) door(name string) *kindsresource.Subresource {
+	if name == "status" {
+		return p.row.Status
+	}
+	for i := range p.row.Subresources {
+		if p.row.Subresources[i].Name == name {
+			return &p.row.Subresources[i]
+		}
+	}
+	return nil
 }
 
 func (p *player) families(t *testing.T, d *datadriven.TestData) string {

@@ -93,6 +93,7 @@ func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, 
 	if err := v.validateCreate(&q, obj); err != nil {
 		return Result{}, err
 	}
+	q.Name = obj.GetName() // some kinds name what has none
 	claims, err := v.Admission.Claim(ctx, a)
 	if err != nil {
 		return Result{}, err

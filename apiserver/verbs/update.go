@@ -258,7 +258,7 @@ func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old 
 	if obj.GetDeletionGracePeriodSeconds() == nil && old.GetDeletionGracePeriodSeconds() != nil {
 		obj.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
 	}
-	errs := meta.ValidateUpdate(r, obj, old)
+	errs := meta.ValidateUpdate(r, obj, old, door)
 	if validate != nil {
 		errs = append(errs, validate(obj, old)...)
 	}

@@ -32,6 +32,7 @@ func DaemonSet() *resource.Resource {
 		PrepareCreate:  resource.Do(prepareDaemonSetCreate),
 		PrepareUpdate:  resource.Do2(prepareDaemonSetUpdate),
 		Validate:       resource.Typed(validateDaemonSet),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(validateDaemonSetUpdate),
 		Warnings:       daemonSetWarnings,
 

@@ -27,6 +27,7 @@ func Deployment() *resource.Resource {
 		PrepareCreate:  resource.Do(prepareDeploymentCreate),
 		PrepareUpdate:  resource.Do2(prepareDeploymentUpdate),
 		Validate:       resource.Typed(validateDeployment),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(validateDeploymentUpdate),
 		Warnings:       warnings(func(o *appsv1.Deployment) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 

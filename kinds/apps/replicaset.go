@@ -27,6 +27,7 @@ func ReplicaSet() *resource.Resource {
 		PrepareCreate:  resource.Do(prepareReplicaSetCreate),
 		PrepareUpdate:  resource.Do2(prepareReplicaSetUpdate),
 		Validate:       resource.Typed(validateReplicaSet),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(validateReplicaSetUpdate),
 		Warnings:       warnings(func(o *appsv1.ReplicaSet) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 

@@ -26,6 +26,7 @@ func StatefulSet() *resource.Resource {
 		PrepareCreate:  resource.Do(prepareStatefulSetCreate),
 		PrepareUpdate:  resource.Do2(prepareStatefulSetUpdate),
 		Validate:       resource.Typed(validateStatefulSet),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(validateStatefulSetUpdate),
 		// Pods are named after the set, so its name is a DNS label.
 		ValidateName: validation.NameIsDNSLabel,

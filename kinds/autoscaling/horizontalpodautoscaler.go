@@ -37,6 +37,7 @@ func HorizontalPodAutoscaler() *resource.Resource {
 		}),
 		PrepareUpdate:            resource.Do2(func(a, old *autoscalingv2.HorizontalPodAutoscaler) { a.Status = *old.Status.DeepCopy() }),
 		Validate:                 resource.Typed(func(a *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList { return validate(a, nil) }),
+		ChecksNameOnce:           true,
 		ValidateUpdate:           resource.Typed2(validate),
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -24,8 +25,12 @@ const (
 func validate(a, old *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
 	at, s := field.NewPath("spec"), &a.Spec
 	var errs field.ErrorList
-	if s.MinReplicas != nil && *s.MinReplicas < 1 {
-		errs = append(errs, field.Invalid(at.Child("minReplicas"), *s.MinReplicas, "must be greater than or equal to 1"))
+	least := int32(1)
+	if old != nil && old.Spec.MinReplicas != nil && *old.Spec.MinReplicas == 0 {
+		least = 0
+	}
+	if s.MinReplicas != nil && *s.MinReplicas < least {
+		errs = append(errs, field.Invalid(at.Child("minReplicas"), *s.MinReplicas, fmt.Sprintf("must be greater than or equal to %d", least)))
 	}
 	switch {
 	case s.MaxReplicas == 0:
@@ -122,7 +127,31 @@ func validateRules(r *autoscalingv2.HPAScalingRules, at *field.Path) field.Error
 	return errs
 }
 
-// validateMetric wants the one source that the type names.
+// metricSource is one of the places that a metric can come from.
+type metricSource struct {
+	of    autoscalingv2.MetricSourceType
+	name  string
+	set   bool
+	check func(*field.Path) field.ErrorList
+}
+
+// sourcesOf lists them in the order in which upstream looks at them.
+func sourcesOf(m *autoscalingv2.MetricSpec) []metricSource {
+	return []metricSource{
+		{autoscalingv2.ObjectMetricSourceType, "object", m.Object != nil, func(at *field.Path) field.ErrorList { return validateObject(m.Object, at) }},
+		{autoscalingv2.ExternalMetricSourceType, "external", m.External != nil, func(at *field.Path) field.ErrorList { return validateExternal(m.External, at) }},
+		{autoscalingv2.PodsMetricSourceType, "pods", m.Pods != nil, func(at *field.Path) field.ErrorList { return validatePods(m.Pods, at) }},
+		{autoscalingv2.ResourceMetricSourceType, "resource", m.Resource != nil, func(at *field.Path) field.ErrorList {
+			return validateResource(m.Resource.Name, &m.Resource.Target, nil, at)
+		}},
+		{autoscalingv2.ContainerResourceMetricSourceType, "containerResource", m.ContainerResource != nil, func(at *field.Path) field.ErrorList {
+			return validateResource(m.ContainerResource.Name, &m.ContainerResource.Target, &m.ContainerResource.Container, at)
+		}},
+	}
+}
+
+// validateMetric wants the one source that the type names. A source that stands alone is not found to be the wrong one: it is
+// enough that the right one is missing.
 func validateMetric(m *autoscalingv2.MetricSpec, at *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if m.Type == "" {
@@ -131,39 +160,25 @@ func validateMetric(m *autoscalingv2.MetricSpec, at *field.Path) field.ErrorList
 	if !slices.Contains(sources, m.Type) {
 		errs = append(errs, field.NotSupported(at.Child("type"), m.Type, sources))
 	}
-	var present []string
-	for _, source := range []struct {
-		of    autoscalingv2.MetricSourceType
-		name  string
-		set   bool
-		check func(*field.Path) field.ErrorList
-	}{
-		{autoscalingv2.ObjectMetricSourceType, "object", m.Object != nil, func(at *field.Path) field.ErrorList { return validateObject(m.Object, at) }},
-		{autoscalingv2.ExternalMetricSourceType, "external", m.External != nil, func(at *field.Path) field.ErrorList { return validateExternal(m.External, at) }},
-		{autoscalingv2.PodsMetricSourceType, "pods", m.Pods != nil, func(at *field.Path) field.ErrorList { return validatePods(m.Pods, at) }},
-		{autoscalingv2.ResourceMetricSourceType, "resource", m.Resource != nil, func(at *field.Path) field.ErrorList {
-			return validateResource(string(m.Resource.Name), &m.Resource.Target, at)
-		}},
-		{autoscalingv2.ContainerResourceMetricSourceType, "containerResource", m.ContainerResource != nil, func(at *field.Path) field.ErrorList {
-			errs := validateResource(string(m.ContainerResource.Name), &m.ContainerResource.Target, at)
-			if m.ContainerResource.Container == "" {
-				errs = append(errs, field.Required(at.Child("container"), "must specify a container"))
-			}
-			return errs
-		}},
-	} {
-		if source.of == m.Type && !source.set {
-			errs = append(errs, field.Required(at.Child(source.name), "must populate information for the given metric source"))
+	var missing, wrong field.ErrorList
+	count := 0
+	for _, source := range sourcesOf(m) {
+		switch expected := source.of == m.Type; {
+		case expected && !source.set:
+			missing = append(missing, field.Required(at.Child(source.name), "must populate information for the given metric source"))
+		case source.set && !expected:
+			wrong = append(wrong, field.Forbidden(at.Child(source.name), "must populate the given metric source only"))
 		}
 		if !source.set {
 			continue
 		}
-		if present = append(present, source.name); len(present) == 1 {
+		if count++; count == 1 {
 			errs = append(errs, source.check(at.Child(source.name))...)
 		}
-		if source.of != m.Type {
-			errs = append(errs, field.Forbidden(at.Child(source.name), "must populate the given metric source only"))
-		}
+	}
+	errs = append(errs, missing...)
+	if count > 1 {
+		errs = append(errs, wrong...)
 	}
 	return errs
 }
@@ -194,16 +209,24 @@ func validateExternal(s *autoscalingv2.ExternalMetricSource, at *field.Path) fie
 func validatePods(s *autoscalingv2.PodsMetricSource, at *field.Path) field.ErrorList {
 	errs := validateIdentifier(&s.Metric, at.Child("metric"))
 	errs = append(errs, validateTarget(&s.Target, at.Child("target"))...)
-	if s.Target.AverageValue == nil || s.Target.AverageValue.Sign() != 1 {
+	if s.Target.AverageValue == nil {
 		errs = append(errs, field.Required(at.Child("target", "averageValue"), "must specify a positive target averageValue"))
 	}
 	return errs
 }
 
-func validateResource(name string, t *autoscalingv2.MetricTarget, at *field.Path) field.ErrorList {
+// validateResource checks what a pod uses, or one container of it; container is nil for a pod.
+func validateResource(name corev1.ResourceName, t *autoscalingv2.MetricTarget, container *string, at *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	if name == "" {
 		errs = append(errs, field.Required(at.Child("name"), "must specify a resource name"))
+	} else if container != nil {
+		errs = append(errs, meta.ContainerResourceName(at.Child("name"), name)...)
+	}
+	if container != nil && *container == "" {
+		errs = append(errs, field.Required(at.Child("container"), "must specify a container"))
+	} else if container != nil {
+		errs = append(errs, meta.DNSLabel(at.Child("container"), *container)...)
 	}
 	errs = append(errs, validateTarget(t, at.Child("target"))...)
 	switch {
@@ -224,10 +247,11 @@ func validateIdentifier(m *autoscalingv2.MetricIdentifier, at *field.Path) field
 
 func validateTarget(t *autoscalingv2.MetricTarget, at *field.Path) field.ErrorList {
 	var errs field.ErrorList
+	if t.Type == "" {
+		errs = append(errs, field.Required(at.Child("type"), "must specify a metric target type"))
+	}
 	switch t.Type {
 	case autoscalingv2.UtilizationMetricType, autoscalingv2.ValueMetricType, autoscalingv2.AverageValueMetricType:
-	case "":
-		errs = append(errs, field.Required(at.Child("type"), "must specify a metric target type"))
 	default:
 		errs = append(errs, field.Invalid(at.Child("type"), t.Type, "must be either Utilization, Value, or AverageValue"))
 	}

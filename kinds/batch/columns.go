@@ -82,7 +82,7 @@ func cronJobColumns() []resource.Column {
 		meta.Name(),
 		meta.Column("Schedule", batchv1.CronJobSpec{}.SwaggerDoc()["schedule"]),
 		meta.Column("Timezone", batchv1.CronJobSpec{}.SwaggerDoc()["timeZone"]),
-		meta.Column("Suspend", batchv1.CronJobSpec{}.SwaggerDoc()["suspend"]), // upstream calls it a boolean, and sends a text
+		{Name: "Suspend", Type: "boolean", Description: batchv1.CronJobSpec{}.SwaggerDoc()["suspend"]}, // but the cell is a text, as upstream's
 		meta.Number("Active", batchv1.CronJobStatus{}.SwaggerDoc()["active"]),
 		meta.Column("Last Schedule", batchv1.CronJobStatus{}.SwaggerDoc()["lastScheduleTime"]),
 		meta.Age(), podspec.ContainersColumn(), podspec.ImagesColumn(),

@@ -30,6 +30,7 @@ func CronJob() *resource.Resource {
 		PrepareCreate:  resource.Do(prepareCronJobCreate),
 		PrepareUpdate:  resource.Do2(prepareCronJobUpdate),
 		Validate:       resource.Typed(validateCronJob),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(validateCronJobUpdate),
 		Warnings:       cronJobWarnings,
 

@@ -22,12 +22,20 @@ func LimitRange() *resource.Resource {
 		New:                      func() resource.Object { return &corev1.LimitRange{} },
 		NewList:                  func() runtime.Object { return &corev1.LimitRangeList{} },
 		Default:                  resource.Do(defaultLimitRange),
+		PrepareCreate:            resource.Do(nameLimitRange),
 		Validate:                 resource.Typed(validateLimitRange),
 		ValidateUpdate:           resource.Typed2(func(limitRange, _ *corev1.LimitRange) field.ErrorList { return validateLimitRange(limitRange) }),
 		AllowCreateOnUpdate:      true,
 		AllowUnconditionalUpdate: true,
 		Columns:                  meta.NameAndCreated(),
 		Row:                      meta.NameAndCreatedRow,
+	}
+}
+
+// nameLimitRange gives one without a name that of its uid, which is as good as upstream's random one.
+func nameLimitRange(limitRange *corev1.LimitRange) {
+	if limitRange.Name == "" {
+		limitRange.Name = string(limitRange.UID)
 	}
 }
 

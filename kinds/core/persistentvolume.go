@@ -88,7 +88,7 @@ func defaultPersistentVolume(v *corev1.PersistentVolume) {
 }
 
 func validatePersistentVolume(v *corev1.PersistentVolume) field.ErrorList {
-	errs := podspec.ValidateVolumeSpec(&v.Spec, field.NewPath("spec"), false)
+	errs := podspec.ValidateVolumeSpec(&v.Spec, v.Name, field.NewPath("spec"), false)
 	if _, set := v.Annotations[corev1.MountOptionAnnotation]; set && !takesMountOptions(&v.Spec) {
 		errs = append(errs, field.Forbidden(field.NewPath("metadata", "annotations", corev1.MountOptionAnnotation), "may not specify mount options for this volume type"))
 	}

@@ -16,12 +16,13 @@ import (
 func PodTemplate() *resource.Resource {
 	return &resource.Resource{
 		Version: "v1", Name: "podtemplates", Singular: "podtemplate", Kind: "PodTemplate", Namespaced: true,
-		New:           func() resource.Object { return &corev1.PodTemplate{} },
-		NewList:       func() runtime.Object { return &corev1.PodTemplateList{} },
-		Default:       resource.Do(func(t *corev1.PodTemplate) { podspec.DefaultTemplate(&t.Template) }),
-		PrepareCreate: resource.Do(createPodTemplate),
-		PrepareUpdate: resource.Do2(updatePodTemplate),
-		Validate:      resource.Typed(validatePodTemplate),
+		New:            func() resource.Object { return &corev1.PodTemplate{} },
+		NewList:        func() runtime.Object { return &corev1.PodTemplateList{} },
+		Default:        resource.Do(func(t *corev1.PodTemplate) { podspec.DefaultTemplate(&t.Template) }),
+		PrepareCreate:  resource.Do(createPodTemplate),
+		PrepareUpdate:  resource.Do2(updatePodTemplate),
+		Validate:       resource.Typed(validatePodTemplate),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(func(t, _ *corev1.PodTemplate) field.ErrorList {
 			return validatePodTemplate(t)
 		}),

@@ -28,6 +28,7 @@ func ResourceQuota() *resource.Resource {
 		PrepareCreate:            resource.Do(func(q *corev1.ResourceQuota) { q.Status = corev1.ResourceQuotaStatus{} }),
 		PrepareUpdate:            resource.Do2(func(q, old *corev1.ResourceQuota) { q.Status = *old.Status.DeepCopy() }),
 		Validate:                 resource.Typed(validateResourceQuota),
+		ChecksNameOnce:           true,
 		ValidateUpdate:           resource.Typed2(validateResourceQuotaUpdate),
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{

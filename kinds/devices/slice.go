@@ -35,7 +35,8 @@ func ResourceSlice() *resource.Resource {
 			keepTaintTimes(s, old)
 			meta.CountGeneration(s, old, !equality.Semantic.DeepEqual(s.Spec, old.Spec))
 		}),
-		Validate: resource.Typed(func(s *resourcev1.ResourceSlice) field.ErrorList { return validateSlice(&s.Spec, nil) }),
+		Validate:       resource.Typed(func(s *resourcev1.ResourceSlice) field.ErrorList { return validateSlice(&s.Spec, nil) }),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(func(s, old *resourcev1.ResourceSlice) field.ErrorList {
 			return validateSlice(&s.Spec, &old.Spec)
 		}),

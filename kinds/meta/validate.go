@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -15,13 +16,17 @@ import (
 // Validate says what is wrong with the metadata of a new object: names, labels, annotations, owners, finalizers.
 // The caller adds what the row's own Validate finds.
 func Validate(row *resource.Resource, obj resource.Object) field.ErrorList {
-	path := field.NewPath("metadata")
-	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row), path)
+	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row), field.NewPath("metadata"))
+	return append(errs, knownFinalizers(row, obj)...)
+}
+
+func knownFinalizers(row *resource.Resource, obj resource.Object) field.ErrorList {
 	if row.AnyFinalizer {
-		return errs
+		return nil
 	}
+	var errs field.ErrorList
 	for i, finalizer := range obj.GetFinalizers() {
-		errs = append(errs, KnownFinalizer(path.Child("finalizers").Index(i), finalizer)...)
+		errs = append(errs, KnownFinalizer(field.NewPath("metadata", "finalizers").Index(i), finalizer)...)
 	}
 	return errs
 }
@@ -38,11 +43,25 @@ func KnownFinalizer(path *field.Path, finalizer string) field.ErrorList {
 	return field.ErrorList{field.Invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")}
 }
 
-// ValidateUpdate says what is wrong with the metadata of a changed object: all that Validate finds, and what may
-// not change. obj carries a resourceVersion by now, the client's or the one it is compared with.
-func ValidateUpdate(row *resource.Resource, obj, old resource.Object) field.ErrorList {
-	errs := validation.ValidateObjectMetaAccessorUpdate(obj, old, field.NewPath("metadata"))
+// ValidateUpdate says what is wrong with the metadata of a changed object: what may not change, and what Validate finds. Of
+// the name, unless the row wants its rule to hold again, only that it fits in a path. obj carries a resourceVersion by now,
+// the client's or the one it is compared with.
+func ValidateUpdate(row *resource.Resource, obj, old resource.Object, door *resource.Subresource) field.ErrorList {
+	path := field.NewPath("metadata")
+	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, FitsInPath, path)
+	errs = append(errs, validation.ValidateObjectMetaAccessorUpdate(obj, old, path)...)
+	if row.ChecksNameOnce || door != nil && !door.ChecksName {
+		return Distinct(append(errs, knownFinalizers(row, obj)...))
+	}
 	return Distinct(append(errs, Validate(row, obj)...))
+}
+
+// FitsInPath is the rule for names that need only be found in a URL.
+func FitsInPath(name string, prefix bool) []string {
+	if prefix {
+		return content.IsPathSegmentPrefix(name)
+	}
+	return content.IsPathSegmentName(name)
 }
 
 // Distinct drops errors that two rules found alike.

@@ -31,6 +31,7 @@ func NetworkPolicy() *resource.Resource {
 		Validate: resource.Typed(func(p *networkingv1.NetworkPolicy) field.ErrorList {
 			return (&policyCheck{}).spec(&p.Spec, field.NewPath("spec"))
 		}),
+		ChecksNameOnce:           true,
 		ValidateUpdate:           resource.Typed2(validatePolicyUpdate),
 		Warnings:                 policyWarnings,
 		AllowUnconditionalUpdate: true,

@@ -26,6 +26,7 @@ func ServiceCIDR() *resource.Resource {
 		Validate: resource.Typed(func(c *networkingv1.ServiceCIDR) field.ErrorList {
 			return validateRanges(&c.Spec, field.NewPath("spec", "cidrs"))
 		}),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(validateRangesUpdate),
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},

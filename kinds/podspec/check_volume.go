@@ -62,49 +62,64 @@ func (s *sources) add(name string, set bool, check func(*field.Path)) {
 	check(s.path.Child(name))
 }
 
-// checkVolumeSource wants exactly one source.
-func (c *checker) checkVolumeSource(path *field.Path, volume *corev1.Volume) {
-	s := sources{c: c, path: path}
-	c.checkLocalSources(&s, volume)
-	c.checkRemoteSources(&s, &volume.VolumeSource)
-	if s.count == 0 {
-		c.required(path, "must specify a volume type")
-	}
-}
-
-// checkLocalSources are those that need no storage system of a vendor.
-func (c *checker) checkLocalSources(s *sources, v *corev1.Volume) {
+// checkVolumeSource wants exactly one source. The order, and names that are no field's, are upstream's.
+func (c *checker) checkVolumeSource(path *field.Path, v *corev1.Volume) {
+	s := &sources{c: c, path: path}
 	s.add("emptyDir", v.EmptyDir != nil, func(path *field.Path) {
 		if limit := v.EmptyDir.SizeLimit; limit != nil && limit.Sign() < 0 {
 			c.forbidden(path.Child("sizeLimit"), "SizeLimit field must be a valid resource quantity")
 		}
 	})
 	s.add("hostPath", v.HostPath != nil, func(path *field.Path) { c.checkHostPath(path, v.HostPath) })
+	s.add("gitRepo", v.GitRepo != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("repository"), v.GitRepo.Repository)
+		c.checkDescending(path.Child("directory"), v.GitRepo.Directory)
+	})
+	c.addDisks(s, v.GCEPersistentDisk, v.AWSElasticBlockStore)
 	s.add("secret", v.Secret != nil, func(path *field.Path) {
 		c.notEmpty(path.Child("secretName"), v.Secret.SecretName)
 		c.checkMode(path.Child("defaultMode"), v.Secret.DefaultMode)
 		c.checkKeyPaths(path.Child("items"), v.Secret.Items)
 	})
 	s.add("nfs", v.NFS != nil, func(path *field.Path) { c.checkNFS(path, v.NFS) })
+	s.add("iscsi", v.ISCSI != nil, func(path *field.Path) { c.checkISCSI(path, v.ISCSI) })
+	if v.ISCSI != nil && v.ISCSI.InitiatorName != nil && len(v.Name+":"+v.ISCSI.TargetPortal) > iscsiNameLimit {
+		c.invalid(path.Child("name"), v.Name, iscsiNameDetail)
+	}
+	s.add("glusterfs", v.Glusterfs != nil, func(path *field.Path) { c.checkGlusterfs(path, v.Glusterfs.EndpointsName, v.Glusterfs.Path) })
+	s.add("flocker", v.Flocker != nil, func(path *field.Path) { c.checkFlocker(path, v.Flocker) })
 	s.add("persistentVolumeClaim", v.PersistentVolumeClaim != nil, func(path *field.Path) {
 		c.notEmpty(path.Child("claimName"), v.PersistentVolumeClaim.ClaimName)
 	})
-	s.add("downwardAPI", v.DownwardAPI != nil, func(path *field.Path) {
-		c.checkMode(path.Child("defaultMode"), v.DownwardAPI.DefaultMode)
-		for i := range v.DownwardAPI.Items {
-			c.checkDownwardFile(path, &v.DownwardAPI.Items[i])
-		}
+	s.add("rbd", v.RBD != nil, func(path *field.Path) { c.checkRBD(path, v.RBD.CephMonitors, v.RBD.RBDImage) })
+	s.add("cinder", v.Cinder != nil, func(path *field.Path) {
+		c.notEmpty(path.Child("volumeID"), v.Cinder.VolumeID)
+		c.checkSecretRef(path, v.Cinder.SecretRef)
 	})
+	s.add("cephFS", v.CephFS != nil, func(*field.Path) { c.requireAny(path.Child("cephfs", "monitors"), v.CephFS.Monitors) })
+	s.add("quobyte", v.Quobyte != nil, func(path *field.Path) { c.checkQuobyte(path, v.Quobyte) })
+	s.add("downwarAPI", v.DownwardAPI != nil, func(*field.Path) { c.checkDownwardAPI(path.Child("downwardAPI"), v.DownwardAPI) })
+	s.add("fc", v.FC != nil, func(path *field.Path) { c.checkFC(path, v.FC) })
+	s.add("flexVolume", v.FlexVolume != nil, func(path *field.Path) { c.checkFlex(path, v.FlexVolume.Driver, v.FlexVolume.Options) })
 	s.add("configMap", v.ConfigMap != nil, func(path *field.Path) {
 		c.notEmpty(path.Child("name"), v.ConfigMap.Name)
 		c.checkMode(path.Child("defaultMode"), v.ConfigMap.DefaultMode)
 		c.checkKeyPaths(path.Child("items"), v.ConfigMap.Items)
 	})
+	s.add("azureFile", v.AzureFile != nil, func(path *field.Path) { c.checkAzureFile(path, v.AzureFile.SecretName, v.AzureFile.ShareName) })
+	c.addVendorDisks(s, v.VsphereVolume, v.PhotonPersistentDisk, v.PortworxVolume, v.AzureDisk)
+	s.add("storageos", v.StorageOS != nil, func(path *field.Path) {
+		c.checkStorageOS(path, v.StorageOS.VolumeName, v.StorageOS.VolumeNamespace)
+		c.checkSecretRef(path, v.StorageOS.SecretRef)
+	})
 	s.add("projected", v.Projected != nil, func(path *field.Path) { c.checkProjected(path, v.Projected) })
+	s.add("scaleIO", v.ScaleIO != nil, func(path *field.Path) {
+		c.checkScaleIO(path, v.ScaleIO.Gateway, v.ScaleIO.System, v.ScaleIO.VolumeName)
+	})
 	s.add("csi", v.CSI != nil, func(path *field.Path) { c.checkCSI(path, v.CSI) })
-	s.add("ephemeral", v.Ephemeral != nil, func(path *field.Path) {
-		c.checkEphemeralVolume(path, v.Ephemeral)
-		c.checkClaimName(s.path.Child("name"), v.Name)
+	s.add("ephemeral", v.Ephemeral != nil, func(at *field.Path) {
+		c.checkEphemeralVolume(at, v.Ephemeral)
+		c.checkClaimName(path.Child("name"), v.Name)
 	})
 	s.add("image", v.Image != nil, func(path *field.Path) {
 		if c.isPod {
@@ -112,6 +127,9 @@ func (c *checker) checkLocalSources(s *sources, v *corev1.Volume) {
 		}
 		c.checkPullPolicy(path.Child("pullPolicy"), v.Image.PullPolicy)
 	})
+	if s.count == 0 {
+		c.required(path, "must specify a volume type")
+	}
 }
 
 // checkClaimName: the claim of an ephemeral volume is named after the pod and the volume.
@@ -153,6 +171,13 @@ func (c *checker) checkHostPath(path *field.Path, s *corev1.HostPathVolumeSource
 	if s.Type != nil {
 		oneOf(c, path.Child("type"), *s.Type, corev1.HostPathUnset, corev1.HostPathBlockDev, corev1.HostPathCharDev, corev1.HostPathDirectory,
 			corev1.HostPathDirectoryOrCreate, corev1.HostPathFile, corev1.HostPathFileOrCreate, corev1.HostPathSocket)
+	}
+}
+
+func (c *checker) checkDownwardAPI(path *field.Path, s *corev1.DownwardAPIVolumeSource) {
+	c.checkMode(path.Child("defaultMode"), s.DefaultMode)
+	for i := range s.Items {
+		c.checkDownwardFile(path, &s.Items[i])
 	}
 }
 

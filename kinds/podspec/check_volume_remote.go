@@ -14,52 +14,44 @@ import (
 	"proa/kinds/meta"
 )
 
-// checkRemoteSources are those that need a storage system of a vendor. Nodes here cannot mount them; the API checks and
-// stores them as upstream does, so that a manifest gets the same answer.
-func (c *checker) checkRemoteSources(s *sources, v *corev1.VolumeSource) {
-	s.add("gitRepo", v.GitRepo != nil, func(path *field.Path) {
-		c.notEmpty(path.Child("repository"), v.GitRepo.Repository)
-		c.checkDescending(path.Child("directory"), v.GitRepo.Directory)
+// The sources here need a storage system of a vendor. Nodes here cannot mount them; the API checks and stores them as
+// upstream does, so that a manifest gets the same answer.
+
+// addDisks tells s of the disks of two clouds. The first has another name in errors than in the API.
+func (c *checker) addDisks(s *sources, gce *corev1.GCEPersistentDiskVolumeSource, aws *corev1.AWSElasticBlockStoreVolumeSource) {
+	s.add("gcePersistentDisk", gce != nil, func(*field.Path) {
+		c.checkDisk(s.path.Child("persistentDisk"), "pdName", gce.PDName, gce.Partition)
 	})
-	s.add("gcePersistentDisk", v.GCEPersistentDisk != nil, func(*field.Path) {
-		// Upstream names the field so in errors.
-		c.checkDisk(s.path.Child("persistentDisk"), "pdName", v.GCEPersistentDisk.PDName, v.GCEPersistentDisk.Partition)
-	})
-	s.add("awsElasticBlockStore", v.AWSElasticBlockStore != nil, func(path *field.Path) {
-		c.checkDisk(path, "volumeID", v.AWSElasticBlockStore.VolumeID, v.AWSElasticBlockStore.Partition)
-	})
-	s.add("iscsi", v.ISCSI != nil, func(path *field.Path) { c.checkISCSI(path, v.ISCSI) })
-	s.add("glusterfs", v.Glusterfs != nil, func(path *field.Path) {
-		c.notEmpty(path.Child("endpoints"), v.Glusterfs.EndpointsName)
-		c.notEmpty(path.Child("path"), v.Glusterfs.Path)
-	})
-	s.add("flocker", v.Flocker != nil, func(path *field.Path) { c.checkFlocker(path, v.Flocker) })
-	s.add("rbd", v.RBD != nil, func(path *field.Path) {
-		c.requireAny(path.Child("monitors"), v.RBD.CephMonitors)
-		c.notEmpty(path.Child("image"), v.RBD.RBDImage)
-	})
-	s.add("cinder", v.Cinder != nil, func(path *field.Path) {
-		c.notEmpty(path.Child("volumeID"), v.Cinder.VolumeID)
-		c.checkSecretRef(path, v.Cinder.SecretRef)
-	})
-	s.add("cephfs", v.CephFS != nil, func(path *field.Path) { c.requireAny(path.Child("monitors"), v.CephFS.Monitors) })
-	s.add("quobyte", v.Quobyte != nil, func(path *field.Path) { c.checkQuobyte(path, v.Quobyte) })
-	s.add("fc", v.FC != nil, func(path *field.Path) { c.checkFC(path, v.FC) })
-	s.add("flexVolume", v.FlexVolume != nil, func(path *field.Path) { c.checkFlex(path, v.FlexVolume) })
-	s.add("azureFile", v.AzureFile != nil, func(path *field.Path) {
-		c.notEmpty(path.Child("secretName"), v.AzureFile.SecretName)
-		c.notEmpty(path.Child("shareName"), v.AzureFile.ShareName)
-	})
-	s.add("vsphereVolume", v.VsphereVolume != nil, func(path *field.Path) { c.notEmpty(path.Child("volumePath"), v.VsphereVolume.VolumePath) })
-	s.add("photonPersistentDisk", v.PhotonPersistentDisk != nil, func(path *field.Path) { c.notEmpty(path.Child("pdID"), v.PhotonPersistentDisk.PdID) })
-	s.add("portworxVolume", v.PortworxVolume != nil, func(path *field.Path) { c.notEmpty(path.Child("volumeID"), v.PortworxVolume.VolumeID) })
-	s.add("azureDisk", v.AzureDisk != nil, func(path *field.Path) { c.checkAzureDisk(path, v.AzureDisk) })
-	s.add("storageos", v.StorageOS != nil, func(path *field.Path) { c.checkStorageOS(path, v.StorageOS) })
-	s.add("scaleIO", v.ScaleIO != nil, func(path *field.Path) {
-		c.notEmpty(path.Child("gateway"), v.ScaleIO.Gateway)
-		c.notEmpty(path.Child("system"), v.ScaleIO.System)
-		c.notEmpty(path.Child("volumeName"), v.ScaleIO.VolumeName)
-	})
+	s.add("awsElasticBlockStore", aws != nil, func(path *field.Path) { c.checkDisk(path, "volumeID", aws.VolumeID, aws.Partition) })
+}
+
+// addVendorDisks tells s of the disks of four vendors.
+func (c *checker) addVendorDisks(s *sources, vsphere *corev1.VsphereVirtualDiskVolumeSource, photon *corev1.PhotonPersistentDiskVolumeSource, portworx *corev1.PortworxVolumeSource, azure *corev1.AzureDiskVolumeSource) {
+	s.add("vsphereVolume", vsphere != nil, func(path *field.Path) { c.notEmpty(path.Child("volumePath"), vsphere.VolumePath) })
+	s.add("photonPersistentDisk", photon != nil, func(path *field.Path) { c.notEmpty(path.Child("pdID"), photon.PdID) })
+	s.add("portworxVolume", portworx != nil, func(path *field.Path) { c.notEmpty(path.Child("volumeID"), portworx.VolumeID) })
+	s.add("azureDisk", azure != nil, func(path *field.Path) { c.checkAzureDisk(path, azure) })
+}
+
+func (c *checker) checkGlusterfs(path *field.Path, endpoints, volume string) {
+	c.notEmpty(path.Child("endpoints"), endpoints)
+	c.notEmpty(path.Child("path"), volume)
+}
+
+func (c *checker) checkRBD(path *field.Path, monitors []string, image string) {
+	c.requireAny(path.Child("monitors"), monitors)
+	c.notEmpty(path.Child("image"), image)
+}
+
+func (c *checker) checkAzureFile(path *field.Path, secret, share string) {
+	c.notEmpty(path.Child("secretName"), secret)
+	c.notEmpty(path.Child("shareName"), share)
+}
+
+func (c *checker) checkScaleIO(path *field.Path, gateway, system, volume string) {
+	c.notEmpty(path.Child("gateway"), gateway)
+	c.notEmpty(path.Child("system"), system)
+	c.notEmpty(path.Child("volumeName"), volume)
 }
 
 func (c *checker) checkDisk(path *field.Path, name, id string, partition int32) {
@@ -112,21 +104,32 @@ func ValidateDriverName(name string, path *field.Path) field.ErrorList {
 	return append(errs, meta.Each(path, name, utilvalidation.IsDNS1123Subdomain(strings.ToLower(name)))...)
 }
 
+// The initiator's name is made of the volume's and the portal's.
+const (
+	iscsiNameLimit  = 64
+	iscsiNameDetail = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified."
+)
+
 func (c *checker) checkISCSI(path *field.Path, s *corev1.ISCSIVolumeSource) {
 	c.notEmpty(path.Child("targetPortal"), s.TargetPortal)
+	const unknown = "must be valid format starting with iqn, eui, or naa"
 	if s.IQN == "" {
 		c.required(path.Child("iqn"), "")
 	} else {
-		c.checkInitiator(path.Child("iqn"), s.IQN)
+		c.checkInitiator(path.Child("iqn"), s.IQN, unknown)
 	}
-	if s.Lun < 0 || s.Lun > 255 {
-		c.invalid(path.Child("lun"), s.Lun, utilvalidation.InclusiveRangeError(0, 255))
-	}
-	if (s.DiscoveryCHAPAuth || s.SessionCHAPAuth) && s.SecretRef == nil {
-		c.required(path.Child("secretRef"), "")
-	}
+	c.checkISCSILogin(path, s.Lun, (s.DiscoveryCHAPAuth || s.SessionCHAPAuth) && s.SecretRef == nil)
 	if s.InitiatorName != nil {
-		c.checkInitiator(path.Child("initiatorname"), *s.InitiatorName)
+		c.checkInitiator(path.Child("initiatorname"), *s.InitiatorName, unknown)
+	}
+}
+
+func (c *checker) checkISCSILogin(path *field.Path, lun int32, secretMissing bool) {
+	if lun < 0 || lun > 255 {
+		c.invalid(path.Child("lun"), lun, utilvalidation.InclusiveRangeError(0, 255))
+	}
+	if secretMissing {
+		c.required(path.Child("secretRef"), "")
 	}
 }
 
@@ -137,7 +140,8 @@ var (
 	naaName = regexp.MustCompile(`^naa.[[:alnum:]]{32}$`)
 )
 
-func (c *checker) checkInitiator(path *field.Path, name string) {
+// checkInitiator refuses names of no known form; unknown is said of those with another prefix.
+func (c *checker) checkInitiator(path *field.Path, name, unknown string) {
 	valid := false
 	switch {
 	case strings.HasPrefix(name, "iqn"):
@@ -147,7 +151,7 @@ func (c *checker) checkInitiator(path *field.Path, name string) {
 	case strings.HasPrefix(name, "naa"):
 		valid = naaName.MatchString(name)
 	default:
-		c.invalid(path, name, "must be valid format starting with iqn, eui, or naa")
+		c.invalid(path, name, unknown)
 		return
 	}
 	if !valid {
@@ -201,9 +205,9 @@ func (c *checker) checkFC(path *field.Path, s *corev1.FCVolumeSource) {
 	}
 }
 
-func (c *checker) checkFlex(path *field.Path, s *corev1.FlexVolumeSource) {
-	c.notEmpty(path.Child("driver"), s.Driver)
-	for _, key := range meta.Sorted(s.Options) {
+func (c *checker) checkFlex(path *field.Path, driver string, options map[string]string) {
+	c.notEmpty(path.Child("driver"), driver)
+	for _, key := range meta.Sorted(options) {
 		namespace, _, _ := strings.Cut(key, "/")
 		namespace = "." + strings.ToLower(namespace)
 		if strings.HasSuffix(namespace, ".kubernetes.io") || strings.HasSuffix(namespace, ".k8s.io") {
@@ -231,14 +235,13 @@ func (c *checker) checkAzureDisk(path *field.Path, s *corev1.AzureDiskVolumeSour
 	}
 }
 
-func (c *checker) checkStorageOS(path *field.Path, s *corev1.StorageOSVolumeSource) {
-	if s.VolumeName == "" {
+func (c *checker) checkStorageOS(path *field.Path, volume, namespace string) {
+	if volume == "" {
 		c.required(path.Child("volumeName"), "")
 	} else {
-		c.addAll(meta.DNSLabel(path.Child("volumeName"), s.VolumeName))
+		c.addAll(meta.DNSLabel(path.Child("volumeName"), volume))
 	}
-	if s.VolumeNamespace != "" {
-		c.addAll(meta.DNSLabel(path.Child("volumeNamespace"), s.VolumeNamespace))
+	if namespace != "" {
+		c.addAll(meta.DNSLabel(path.Child("volumeNamespace"), namespace))
 	}
-	c.checkSecretRef(path, s.SecretRef)
 }

@@ -140,7 +140,7 @@ func validateSubject(path *field.Path, subject rbacv1.Subject, namespaced bool) 
 func bindingColumns(kind, roleDoc string) []resource.Column {
 	return []resource.Column{
 		meta.Name(),
-		meta.Column("Role", roleDoc),
+		meta.Column("Role", strings.TrimSuffix(roleDoc, " This field is immutable.")), // as the beta's doc was
 		meta.Age(),
 		meta.Wide("Users", "Users in the "+kind),
 		meta.Wide("Groups", "Groups in the "+kind),

@@ -57,6 +57,9 @@ type Resource struct {
 	Warnings func(obj, old Object) []string
 	// ValidateName says what is wrong with metadata.name (prefix: it is a generateName). nil means DNS subdomain.
 	ValidateName func(name string, prefix bool) []string
+	// ChecksNameOnce: updates do not apply ValidateName, nor to generateName, which a client may change. Upstream's choice for
+	// the kind.
+	ChecksNameOnce bool
 	// AllowCreateOnUpdate: PUT and apply create what is absent (upstream: true for few, apply creates always).
 	AllowCreateOnUpdate bool
 	// AllowUnconditionalUpdate: PUT without resourceVersion overwrites. Upstream's choice for the kind.
@@ -133,6 +136,7 @@ type Subresource struct {
 	Body           schema.GroupVersionKind // what is written and answered, if not the resource itself: Eviction, TokenRequest
 	PrepareUpdate  func(obj, old Object)   // resets what this door may not change, such as spec
 	ValidateUpdate func(obj, old Object) field.ErrorList
+	ChecksName     bool // ValidateName holds for updates through this door too
 
 	// RecordUpdate notes when the object is written, after PrepareUpdate.
 	RecordUpdate func(obj, old Object, now time.Time)

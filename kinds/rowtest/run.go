@@ -128,14 +128,15 @@ func (s script) update() string {
 		o.SetUID("u")
 	}
 	prepare, validate := row.PrepareUpdate, row.ValidateUpdate
+	var door *resource.Subresource
 	if name := s.arg("sub"); name != "" {
 		sub := s.subresource(row, name)
-		prepare, validate = sub.PrepareUpdate, sub.ValidateUpdate
+		door, prepare, validate = &sub, sub.PrepareUpdate, sub.ValidateUpdate
 	}
 	if prepare != nil {
 		prepare(obj, old)
 	}
-	errs := meta.ValidateUpdate(row, obj, old)
+	errs := meta.ValidateUpdate(row, obj, old, door)
 	if validate != nil {
 		errs = append(errs, validate(obj, old)...)
 	}

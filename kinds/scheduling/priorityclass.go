@@ -34,6 +34,7 @@ func PriorityClass() *resource.Resource {
 		Default:                  resource.Do(defaultPriorityClass),
 		PrepareCreate:            resource.Do(func(class *schedulingv1.PriorityClass) { class.Generation = 1 }),
 		Validate:                 resource.Typed(validatePriorityClass),
+		ChecksNameOnce:           true,
 		ValidateUpdate:           resource.Typed2(validatePriorityClassUpdate),
 		AllowUnconditionalUpdate: true,
 		Columns:                  priorityClassColumns(),

@@ -76,7 +76,7 @@ func validateAttachmentSource(s *storagev1.VolumeAttachmentSource, path *field.P
 	case s.InlineVolumeSpec != nil && s.PersistentVolumeName != nil:
 		return field.ErrorList{field.Forbidden(path, detail)}
 	case s.InlineVolumeSpec != nil:
-		return podspec.ValidateVolumeSpec(s.InlineVolumeSpec, path.Child("inlineVolumeSpec"), true)
+		return podspec.ValidateVolumeSpec(s.InlineVolumeSpec, "", path.Child("inlineVolumeSpec"), true)
 	case *s.PersistentVolumeName == "":
 		return field.ErrorList{field.Required(path.Child("persistentVolumeName"), "must specify non empty persistentVolumeName")}
 	}

@@ -24,15 +24,16 @@ func CSIDriver() *resource.Resource {
 	doc := storagev1.CSIDriverSpec{}.SwaggerDoc()
 	return &resource.Resource{
 		Group: storagev1.GroupName, Version: "v1", Name: "csidrivers", Singular: "csidriver", Kind: "CSIDriver",
-		New:     func() resource.Object { return &storagev1.CSIDriver{} },
-		NewList: func() runtime.Object { return &storagev1.CSIDriverList{} },
-		Default: resource.Do(func(d *storagev1.CSIDriver) { defaultDriver(&d.Spec) }),
+		New:           func() resource.Object { return &storagev1.CSIDriver{} },
+		NewList:       func() runtime.Object { return &storagev1.CSIDriverList{} },
+		Default:       resource.Do(func(d *storagev1.CSIDriver) { defaultDriver(&d.Spec) }),
+		PrepareCreate: resource.Do(func(d *storagev1.CSIDriver) { d.Spec.PreventPodSchedulingIfMissing = nil }),
 		PrepareUpdate: resource.Do2(func(d, old *storagev1.CSIDriver) {
+			d.Spec.PreventPodSchedulingIfMissing = nil // beta, and off by default
 			meta.CountGeneration(d, old, !equality.Semantic.DeepEqual(d.Spec, old.Spec))
 		}),
-		Validate: resource.Typed(func(d *storagev1.CSIDriver) field.ErrorList {
-			return append(podspec.ValidateDriverName(d.Name, field.NewPath("metadata", "name")), validateDriver(&d.Spec)...)
-		}),
+		Validate:       resource.Typed(func(d *storagev1.CSIDriver) field.ErrorList { return validateDriver(&d.Spec) }),
+		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(func(d, old *storagev1.CSIDriver) field.ErrorList {
 			errs := validateDriver(&d.Spec)
 			errs = append(errs, validation.ValidateImmutableField(d.Spec.AttachRequired, old.Spec.AttachRequired, field.NewPath("spec", "attachedRequired"))...)
@@ -89,7 +90,7 @@ func validateDriver(s *storagev1.CSIDriverSpec) field.ErrorList {
 	for _, flag := range []struct {
 		name  string
 		value *bool
-	}{{"attachRequired", s.AttachRequired}, {"podInfoOnMount", s.PodInfoOnMount}, {"storageCapacity", s.StorageCapacity}} {
+	}{{"attachedRequired", s.AttachRequired}, {"podInfoOnMount", s.PodInfoOnMount}, {"storageCapacity", s.StorageCapacity}} {
 		if flag.value == nil {
 			errs = append(errs, field.Required(path.Child(flag.name), ""))
 		}
@@ -241,9 +242,10 @@ func CSIStorageCapacity() *resource.Resource {
 		Group: storagev1.GroupName, Version: "v1", Name: "csistoragecapacities", Singular: "csistoragecapacity", Kind: "CSIStorageCapacity", Namespaced: true,
 		New:      func() resource.Object { return &storagev1.CSIStorageCapacity{} },
 		NewList:  func() runtime.Object { return &storagev1.CSIStorageCapacityList{} },
-		Validate: resource.Typed(validateCapacity),
+		Validate: resource.Typed(func(c *storagev1.CSIStorageCapacity) field.ErrorList { return validateCapacity(c, nil) }),
 		ValidateUpdate: resource.Typed2(func(c, old *storagev1.CSIStorageCapacity) field.ErrorList {
-			errs := validation.ValidateImmutableField(c.NodeTopology, old.NodeTopology, field.NewPath("nodeTopology"))
+			errs := validateCapacity(c, old)
+			errs = append(errs, validation.ValidateImmutableField(c.NodeTopology, old.NodeTopology, field.NewPath("nodeTopology"))...)
 			return append(errs, validation.ValidateImmutableField(c.StorageClassName, old.StorageClassName, field.NewPath("storageClassName"))...)
 		}),
 		Columns: []resource.Column{meta.Name(), meta.Column("StorageClassName", doc["storageClassName"]), meta.Column("Capacity", doc["capacity"])},
@@ -257,8 +259,13 @@ func CSIStorageCapacity() *resource.Resource {
 	}
 }
 
-func validateCapacity(c *storagev1.CSIStorageCapacity) field.ErrorList {
-	errs := metav1validation.ValidateLabelSelector(c.NodeTopology, metav1validation.LabelSelectorValidationOptions{}, field.NewPath("nodeTopology"))
+// validateCapacity lets a selector with bad values stay that was stored before they were refused.
+func validateCapacity(c, old *storagev1.CSIStorageCapacity) field.ErrorList {
+	path, strict := field.NewPath("nodeTopology"), metav1validation.LabelSelectorValidationOptions{}
+	lenient := metav1validation.LabelSelectorValidationOptions{
+		AllowInvalidLabelValueInSelector: old != nil && len(metav1validation.ValidateLabelSelector(old.NodeTopology, strict, path)) > 0,
+	}
+	errs := metav1validation.ValidateLabelSelector(c.NodeTopology, lenient, path)
 	errs = append(errs, meta.Each(field.NewPath("storageClassName"), c.StorageClassName, utilvalidation.IsDNS1123Subdomain(c.StorageClassName))...)
 	if c.Capacity != nil && c.Capacity.Sign() < 0 {
 		errs = append(errs, field.Invalid(field.NewPath("capacity"), c.Capacity.String(), validation.IsNegativeErrorMsg))

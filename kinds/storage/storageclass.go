@@ -54,7 +54,7 @@ func StorageClass() *resource.Resource {
 			meta.Column("Provisioner", doc["provisioner"]),
 			meta.Column("ReclaimPolicy", doc["reclaimPolicy"]),
 			meta.Column("VolumeBindingMode", doc["volumeBindingMode"]),
-			{Name: "AllowVolumeExpansion", Type: "boolean", Description: doc["allowVolumeExpansion"]},
+			meta.Column("AllowVolumeExpansion", doc["allowVolumeExpansion"]),
 			meta.Age(),
 		},
 		Row: resource.Typed(func(c *storagev1.StorageClass) []any {
