@@ -17,6 +17,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/apiserver/encode"
 	"proa/client"
+	"proa/kinds"
 )
 
 var configMaps = client.Ref{Table: "configmaps", Namespace: "n", Name: "a"}
@@ -120,7 +121,7 @@ func TestLocalScaleAndBind(t *testing.T) {
 // TestConcurrentWriters: patches of one object all take effect, a counter by compare-and-swap loses nothing, generated
 // names and service addresses are unique.
 func TestConcurrentWriters(t *testing.T) {
-	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}, Encode: encode.ToStore,
+	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}, Encode: encode.ToStore, Kind: kinds.Builtin().ByKind,
 		Authorizer: asUser{}, Pick: func(int) int { return 0 }}) // everybody wants the same
 	if err != nil {
 		t.Fatal(err)

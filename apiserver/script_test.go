@@ -42,7 +42,7 @@ func allSteps(t testing.TB, s store.Store) []admit.Step {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := admit.Steps(admit.Config{Authorizer: asUser{}, MutateByPolicies: policies.Mutate, ValidateByPolicies: policies.Validate,
+	steps, err := admit.Steps(admit.Config{Authorizer: asUser{}, Kind: kinds.Builtin().ByKind, MutateByPolicies: policies.Mutate, ValidateByPolicies: policies.Validate,
 		CheckParameters: policies.CheckParameters,
 		ServiceCIDRs:    []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}, Encode: encode.ToStore,
 		Pick: func(int) int { return 0 }, MutateByWebhooks: hooks.Mutate, ValidateByWebhooks: hooks.Validate})

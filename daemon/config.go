@@ -34,6 +34,7 @@ type Config struct {
 	// with keys of the cluster's own.
 	EncryptionConfig string
 
+	EnabledAdmission  []string // admission plug-ins that are taken, besides the default ones
 	DisabledAdmission []string // admission plug-ins that are left out
 
 	Identity Identity // who is asked who somebody is, beyond the cluster itself

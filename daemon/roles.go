@@ -176,7 +176,7 @@ func (c *control) admission(scheme *runtime.Scheme) ([]admit.Step, error) {
 	}
 	return admit.Steps(admit.Config{
 		MutateByPolicies: policies.Mutate, ValidateByPolicies: policies.Validate, CheckParameters: policies.CheckParameters,
-		Authorizer: c.access, Disabled: c.cfg.DisabledAdmission,
+		Authorizer: c.access, Kind: c.kinds.ByKind, Enabled: c.cfg.EnabledAdmission, Disabled: c.cfg.DisabledAdmission,
 		MutateByWebhooks: hooks.Mutate, ValidateByWebhooks: hooks.Validate,
 		ServiceCIDRs: []netip.Prefix{c.cfg.Services}, Encode: encode.ToStore, Restrict: c.access.Restrict, CheckEscalation: c.access.CheckEscalation,
 	})

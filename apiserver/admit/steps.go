@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"proa/apiserver/auth"
 	"proa/kinds/resource"
@@ -23,8 +24,11 @@ type Config struct {
 	// Pick draws a number below n. Optional: at random. For tests.
 	Pick func(n int) int
 
-	// Disabled names steps that are left out, by the names of upstream's plug-ins. Optional.
-	Disabled []string
+	// Enabled and Disabled name steps that are taken and left out against the default, by the names of upstream's plug-ins.
+	// Optional.
+	Enabled, Disabled []string
+	// Kind finds what serves a kind; nil for none. Required.
+	Kind func(schema.GroupVersionKind) *resource.Resource
 
 	// Encode is the form in which an object is stored. Required.
 	Encode func(resource.Object) ([]byte, error)
@@ -42,14 +46,14 @@ type Config struct {
 
 // Steps is admission, in upstream's order where the order can be seen.
 func Steps(c Config) ([]Step, error) {
-	if c.Authorizer == nil || c.Encode == nil {
-		return nil, errors.New("list admission steps: Authorizer and Encode are required")
+	if c.Authorizer == nil || c.Encode == nil || c.Kind == nil {
+		return nil, errors.New("list admission steps: Authorizer, Encode and Kind are required")
 	}
 	if len(c.ServiceCIDRs) == 0 || len(c.ServiceCIDRs) > 2 {
 		return nil, errors.New("list admission steps: ServiceCIDRs must be one range per address family")
 	}
 	addresses, quotas, signers := newAddresses(c), &quotas{encode: c.Encode}, &signers{c.Authorizer}
-	return without(c.Disabled, []Step{
+	return chosen(c.Enabled, c.Disabled, []Step{
 		{Name: "NamespaceLifecycle", Admit: namespaceLifecycle},
 		{Name: "LimitRanger", Admit: defaultLimits, Validate: checkLimits},
 		{Name: "ServiceAccount", Admit: serviceAccount, Validate: checkServiceAccount},
@@ -60,6 +64,7 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "DefaultTolerationSeconds", Admit: defaultTolerations},
 		{Name: "DefaultStorageClass", Admit: defaultClass},
 		{Name: "StorageObjectInUseProtection", Admit: protectStorage},
+		{Name: ownerPermissions, Validate: (&owners{c.Authorizer, c.Kind}).check},
 		{Name: "PersistentVolumeClaimResize", Validate: checkResize},
 		{Name: "RuntimeClass", Admit: runtimeClass, Validate: checkOverhead},
 		{Name: "CertificateApproval", Validate: signers.approval},

@@ -38,6 +38,7 @@ func (o *options) serve(cmd *cobra.Command) {
 	f.DurationVar(&o.config.NodeGrace, "node-monitor-grace-period", 0, "how long a node may be silent until it counts as lost (default 50s)")
 	f.DurationVar(&o.config.DownWindow, "horizontal-pod-autoscaler-downscale-stabilization", 0, "how long autoscalers wait before they scale down, unless they say it themselves (default 5m)")
 	f.StringVar(&o.config.EncryptionConfig, "encryption-provider-config", "", "file that says how secrets and other kinds are encrypted on the disk (default: secrets, with keys in DATA-DIR/pki/encryption.yaml)")
+	f.StringSliceVar(&o.config.EnabledAdmission, "enable-admission-plugins", nil, "admission plug-ins to take besides the default ones, by upstream's names")
 	f.StringSliceVar(&o.config.DisabledAdmission, "disable-admission-plugins", nil, "admission plug-ins to leave out, by upstream's names")
 	o.identity(cmd)
 	f.StringVar(&o.nodeIP, "node-ip", "", "address of this node (default one of Proa's own, which no other machine reaches)")

@@ -77,7 +77,7 @@ func newCluster(t *testing.T) *cluster {
 	c.token = token.String()
 	access := auth.NewAccess(s)
 	authenticator := auth.First(auth.NewCertificates(c.keys.CAPool(), c.clock.Now), auth.NewStaticTokens(map[string]auth.User{c.secret: auth.Joiner()}))
-	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/16")}, Encode: encode.ToStore, Authorizer: access, Restrict: access.Restrict, CheckEscalation: access.CheckEscalation})
+	steps, err := admit.Steps(admit.Config{ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/16")}, Encode: encode.ToStore, Authorizer: access, Kind: kinds.Builtin().ByKind, Restrict: access.Restrict, CheckEscalation: access.CheckEscalation})
 	c.must(err)
 	server, err := apiserver.New(apiserver.Config{Store: s, Kinds: table, Scheme: kinds.NewScheme(), Authenticator: authenticator, Authorizer: access, Admission: steps})
 	c.must(err)
