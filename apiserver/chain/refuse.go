@@ -1,22 +1,17 @@
 package chain
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"proa/apiserver/encode"
 )
 
 // Refuse answers with a Status in the form that the client asked for.
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	accept, negotiated := encode.Negotiate(r, encode.Shapes|encode.Binary)
-	if negotiated != nil {
-		accept = encode.Accept{}
-	}
-	encode.Responder{Accept: accept, Request: r}.Error(w, err)
+	encode.Responder{Request: r}.Error(w, err)
 }
 
 // parsed puts the request's Info in its context.
@@ -28,7 +23,7 @@ func parsed(next http.Handler) http.Handler {
 			return
 		}
 		if err != nil {
-			Refuse(w, r, apierrors.NewBadRequest(err.Error()))
+			http.Error(w, fmt.Sprintf("Internal Server Error: %q: failed to create RequestInfo: %v", r.RequestURI, err), http.StatusInternalServerError)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(WithInfo(r.Context(), info)))

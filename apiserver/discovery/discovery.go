@@ -137,6 +137,10 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, document any) 
 		_ = responder.Body(w, http.StatusOK, obj) // the client is gone if this fails
 		return
 	}
+	if err := encode.NegotiateJSON(r); err != nil {
+		encode.Responder{Request: r}.Error(w, err)
+		return
+	}
 	writeJSON(w, document)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,6 +46,7 @@ const (
 type Accept struct {
 	Format  Format
 	Shape   Shape
+	OfList  bool   // Partial was asked for by the name of its list
 	Version string // of Partial and Table: "v1" or "v1beta1"
 	Pretty  bool
 	Watch   bool // the client asked for a stream form by name
@@ -55,15 +57,18 @@ type Offer uint8
 
 // What may be offered; or them together.
 const (
-	Shapes Offer = 1 << iota // PartialObjectMetadata and Table
-	Binary                   // protobuf of the whole object
+	Partials Offer = 1 << iota // PartialObjectMetadata
+	Tables                     // Table
+	Binary                     // protobuf of the whole object
+
+	Shapes = Partials | Tables
 )
 
 // OfferOf says which forms a resource has.
 func OfferOf(r *resource.Resource) Offer {
 	switch {
 	case r.Virtual:
-		return Binary
+		return Partials | Binary
 	case r.Custom != nil:
 		return Shapes
 	}
@@ -80,25 +85,42 @@ func Negotiate(r *http.Request, offer Offer) (Accept, error) {
 	if offer&Binary != 0 && header == "application/vnd.kubernetes.protobuf" { // the form of every component, without parsing
 		return Accept{Format: Protobuf}, nil
 	}
-	known := false
-	for _, clause := range goautoneg.ParseAccept(header) {
+	clauses := goautoneg.ParseAccept(header)
+	if !slices.ContainsFunc(clauses, routes) {
+		return Accept{}, notRepresentable(false)
+	}
+	return best(r, clauses, offer)
+}
+
+// negotiateError is Negotiate for a Status, where "application/*" says enough.
+func negotiateError(r *http.Request) (Accept, error) {
+	header := r.Header.Get("Accept")
+	if header == "" {
+		return Accept{Pretty: pretty(r)}, nil
+	}
+	return best(r, goautoneg.ParseAccept(header), Binary)
+}
+
+func best(r *http.Request, clauses []goautoneg.Accept, offer Offer) (Accept, error) {
+	for _, clause := range clauses {
 		for f, name := range mediaTypes {
 			slash := strings.IndexByte(name, '/')
 			main := clause.Type == name[:slash]
 			if !(main && clause.SubType == name[slash+1:] || main && clause.SubType == "*" || clause.Type == "*" && clause.SubType == "*") {
 				continue
 			}
-			known = true
 			if a, ok := accept(Format(f), clause.Params, offer); ok {
 				a.Pretty = a.Pretty || a.Format == JSON && pretty(r)
 				return a, nil
 			}
 		}
 	}
-	if known {
-		return Accept{}, notAcceptable(mediaTypes[:])
-	}
-	return Accept{}, notRepresentable(false)
+	return Accept{}, notAcceptable(mediaTypes[:])
+}
+
+// routes says whether a clause of an Accept header alone leads to an answer: "application/*" does not, as upstream has it.
+func routes(clause goautoneg.Accept) bool {
+	return clause.Type == "*" && clause.SubType == "*" || slices.Contains(mediaTypes[:], clause.Type+"/"+clause.SubType)
 }
 
 func accept(f Format, params map[string]string, offer Offer) (Accept, bool) {
@@ -113,17 +135,17 @@ func accept(f Format, params map[string]string, offer Offer) (Accept, bool) {
 	if as == "" && group == "" && version == "" {
 		return a, f != Protobuf || offer&Binary != 0
 	}
-	if offer&Shapes == 0 || group != metav1.GroupName || version != "v1" && version != "v1beta1" {
+	if group != metav1.GroupName || version != "v1" && version != "v1beta1" {
 		return a, false
 	}
 	a.Version = version
 	switch as {
 	case "Table":
 		a.Shape = Table
-		return a, f != Protobuf
+		return a, offer&Tables != 0 && f != Protobuf
 	case "PartialObjectMetadata", "PartialObjectMetadataList":
-		a.Shape = Partial
-		return a, true
+		a.Shape, a.OfList = Partial, as == "PartialObjectMetadataList"
+		return a, offer&Partials != 0
 	}
 	return a, false
 }
@@ -170,6 +192,10 @@ func notRepresentable(streams bool) error {
 	if streams {
 		offered += ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 	}
+	return unavailable(offered)
+}
+
+func unavailable(offered string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotAcceptable,
 		Reason: metav1.StatusReasonNotAcceptable, Details: &metav1.StatusDetails{},
 		Message: "406: Not Acceptable\n\nAvailable representations: " + offered}}
@@ -178,6 +204,17 @@ func notRepresentable(streams bool) error {
 func notAcceptable(accepted []string) error {
 	return statusError(http.StatusNotAcceptable, metav1.StatusReasonNotAcceptable,
 		fmt.Sprintf("only the following media types are accepted: %v", strings.Join(accepted, ", ")))
+}
+
+// NegotiateJSON is nil where the Accept header allows plain JSON, which is all that some documents have.
+func NegotiateJSON(r *http.Request) error {
+	header := r.Header.Get("Accept")
+	if header == "" || slices.ContainsFunc(goautoneg.ParseAccept(header), func(c goautoneg.Accept) bool {
+		return routes(c) && (c.Type == "*" || c.SubType == "json")
+	}) {
+		return nil
+	}
+	return unavailable(mediaTypes[JSON])
 }
 
 // UnsupportedPatch refuses a patch that is of none of the types.

@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"fmt"
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,7 +16,21 @@ func partial(obj resource.Object, version string) *metav1.PartialObjectMetadata 
 	}
 }
 
+// noShape is the answer to who asks for the metadata of one object where there are many, or the other way round. Upstream
+// names its own type of the object.
+func (v *Version) noShape(asked, is, suffix string) error {
+	name := packageOf(v.Resource.Group) + "." + v.Resource.Kind + suffix
+	if v.Resource.Custom != nil {
+		name = "unstructured.Unstructured" + suffix
+	}
+	return statusError(http.StatusNotAcceptable, metav1.StatusReasonNotAcceptable,
+		fmt.Sprintf("you requested %s, but the requested object is %s (*%s)", asked, is, name))
+}
+
 func (p Responder) listPartial(w http.ResponseWriter, l *List) error {
+	if !p.Accept.OfList {
+		return l.Version.noShape("PartialObjectMetadata", "a list", "List")
+	}
 	list := &metav1.PartialObjectMetadataList{
 		TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadataList", APIVersion: metav1.GroupName + "/" + p.Accept.Version},
 		ListMeta: l.meta(),

@@ -50,8 +50,14 @@ func (p Responder) Item(w http.ResponseWriter, code int, v *Version, item *store
 func (p Responder) Object(w http.ResponseWriter, code int, v *Version, obj resource.Object) error {
 	switch p.Accept.Shape {
 	case Partial:
+		if p.Accept.OfList {
+			return v.noShape("PartialObjectMetadataList", "not a list", "")
+		}
 		return p.Body(w, code, partial(obj, p.Accept.Version))
 	case Table:
+		if err := p.checkInclude(); err != nil {
+			return err
+		}
 		stored, err := v.ToStored(obj)
 		if err != nil {
 			return err
@@ -101,9 +107,15 @@ func (p Responder) encode(obj runtime.Object) ([]byte, error) {
 	return append(appendUnknown(b, apiVersion, gvk.Kind, len(raw)), raw...), nil
 }
 
-// Error answers with a Status. It takes any error, and falls back to JSON.
+// Error answers with a Status. It takes any error. Who takes no form of a Status gets indented JSON, as upstream has it.
 func (p Responder) Error(w http.ResponseWriter, err error) {
 	status := StatusOf(err)
+	if p.Request != nil {
+		var refused error
+		if p.Accept, refused = negotiateError(p.Request); refused != nil {
+			p.Accept = Accept{Pretty: true}
+		}
+	}
 	p.Accept.Shape = Whole
 	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))

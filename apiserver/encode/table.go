@@ -17,6 +17,16 @@ type tableBuilder struct {
 	resource *resource.Resource
 }
 
+// checkInclude refuses a word for what the rows of a table hold that is none.
+func (p Responder) checkInclude() error {
+	switch p.Include {
+	case string(metav1.IncludeObject), string(metav1.IncludeNone), string(metav1.IncludeMetadata), "":
+		return nil
+	}
+	return statusError(http.StatusBadRequest, metav1.StatusReasonBadRequest,
+		fmt.Sprintf("Unable to convert to Table as requested: includeObject: Invalid value: %q: must be 'Metadata', 'Object', 'None', or empty", p.Include))
+}
+
 func newTable(r *resource.Resource, version string) *tableBuilder {
 	t := &tableBuilder{resource: r}
 	t.TypeMeta = metav1.TypeMeta{Kind: "Table", APIVersion: metav1.GroupName + "/" + version}
@@ -54,15 +64,15 @@ func (t *tableBuilder) add(ruled, shown resource.Object, p Responder) error {
 	case string(metav1.IncludeNone):
 	case string(metav1.IncludeMetadata), "":
 		row.Object = runtime.RawExtension{Object: partial(shown, p.Accept.Version)}
-	default:
-		return statusError(http.StatusBadRequest, metav1.StatusReasonBadRequest,
-			fmt.Sprintf("unrecognized includeObject value: %q", p.Include))
 	}
 	t.Rows = append(t.Rows, row)
 	return nil
 }
 
 func (p Responder) listTable(w http.ResponseWriter, l *List) error {
+	if err := p.checkInclude(); err != nil {
+		return err
+	}
 	t := newTable(l.Version.Resource, p.Accept.Version)
 	t.ListMeta = l.meta()
 	for _, item := range l.Items {

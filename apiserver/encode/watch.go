@@ -36,6 +36,9 @@ func (p Responder) Watch(w http.ResponseWriter, v *Version) (*Stream, error) {
 	if p.Accept.Format == YAML {
 		return nil, notAcceptable([]string{"application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"})
 	}
+	if err := p.checkInclude(); p.Accept.Shape == Table && err != nil {
+		return nil, err
+	}
 	flusher, ok := w.(http.Flusher)
 	if !ok {
 		return nil, fmt.Errorf("stream a watch: %T cannot flush", w)

@@ -152,11 +152,7 @@ func (s *Streams) authorizeVerb(ctx context.Context, t Target, verb string) erro
 
 // respondError writes a Status, in the form that the client asked for if it can be had.
 func respondError(w http.ResponseWriter, r *http.Request, err error) {
-	accept, negotiateErr := encode.Negotiate(r, encode.Binary)
-	if negotiateErr != nil {
-		accept = encode.Accept{}
-	}
-	encode.Responder{Accept: accept, Request: r}.Error(w, err)
+	encode.Responder{Request: r}.Error(w, err)
 }
 
 // responder hands errors of the proxy library to respondError.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"proa/apiserver/chain"
 	"proa/store"
 )
 
@@ -49,7 +50,7 @@ func Translate(err error) error {
 	case errors.Is(err, store.ErrClosed):
 		return apierrors.NewServiceUnavailable("the store accepts no writes: " + err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
-		return apierrors.NewTimeoutError("request did not complete within requested timeout - "+err.Error(), 0)
+		return chain.TimedOut()
 	}
 	return err
 }

@@ -2,10 +2,8 @@ package verbs
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,8 +32,8 @@ func (v *Verbs) serveGet(w http.ResponseWriter, c *call) error {
 			return apierrors.NewBadRequest(err.Error())
 		}
 		var err error
-		if rev, err = parseRevision(opts.ResourceVersion); err != nil {
-			return errors.New(strings.TrimPrefix(err.Error(), "invalid resource version: ")) // 500, as upstream's storage has it
+		if rev, err = storageRevision(opts.ResourceVersion); err != nil {
+			return err
 		}
 	}
 	item, err := v.Get(c.raw.Context(), c.Request, rev)

@@ -27,7 +27,11 @@ func (v *Verbs) List(ctx context.Context, q Request, opts *metav1.ListOptions) (
 		return nil, err
 	}
 	out := &encode.List{Version: q.Version, Revision: snap.Revision()}
-	v.page(out, snap, &q, pick, after, int(opts.Limit))
+	limit := int(opts.Limit)
+	if opts.ResourceVersion == "0" {
+		limit = 0 // any state will do, and it is here: upstream's cache answers with all of it, too
+	}
+	v.page(out, snap, &q, pick, after, limit)
 	return out, nil
 }
 
@@ -109,11 +113,13 @@ func listOptions(query url.Values) (*metav1.ListOptions, error) {
 	if err := metav1.Convert_url_Values_To_v1_ListOptions(&query, opts, nil); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	if opts.ResourceVersionMatch == "" && opts.SendInitialEvents == nil {
+	if opts.ResourceVersionMatch == "" && opts.SendInitialEvents == nil && !opts.Watch {
 		return opts, nil
 	}
 	internal := &internalversion.ListOptions{Watch: opts.Watch, ResourceVersion: opts.ResourceVersion,
 		ResourceVersionMatch: opts.ResourceVersionMatch, Continue: opts.Continue, SendInitialEvents: opts.SendInitialEvents}
+	internalversion.SetListOptionsDefaults(internal, true)
+	opts.SendInitialEvents, opts.ResourceVersionMatch = internal.SendInitialEvents, internal.ResourceVersionMatch
 	if errs := validation.ValidateListOptions(internal, true); len(errs) > 0 {
 		return nil, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "ListOptions"}, "", errs)
 	}

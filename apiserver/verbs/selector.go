@@ -102,10 +102,11 @@ func parseSelector(version *encode.Version, labelText, fieldText, name string) (
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	if one, ok := parsed.RequiresExactMatch("metadata.name"); ok {
-		if s.name != "" && s.name != one {
-			return nil, apierrors.NewBadRequest("fieldSelector metadata.name doesn't match requested name")
-		}
+	one, ok := parsed.RequiresExactMatch("metadata.name")
+	if s.name != "" && (!ok || s.name != one) {
+		return nil, apierrors.NewBadRequest("fieldSelector metadata.name doesn't match requested name")
+	}
+	if ok {
 		s.name = one
 	}
 	s.fields = parsed
@@ -120,6 +121,9 @@ func (s *selector) key(version *encode.Version, label string) (string, error) {
 	if key, known := version.Field(label); known {
 		s.bare = false
 		return key, nil
+	}
+	if s.resource.FieldRefusal != "" {
+		return "", fmt.Errorf(s.resource.FieldRefusal, label)
 	}
 	if len(s.resource.FieldLabels) > 0 || s.resource.Custom != nil {
 		return "", fmt.Errorf("field label not supported: %s", label)

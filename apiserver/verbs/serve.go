@@ -1,6 +1,8 @@
 package verbs
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -56,6 +58,10 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 	if err == nil {
 		err = serve(v, w, c)
 	}
+	if err != nil && errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+		w.Header().Set("Connection", "close") // what is left of the request was not read
+		err = chain.TimedOut()
+	}
 	if err != nil {
 		c.respond(v).Error(w, translate(err, &c.Request))
 	}
@@ -86,6 +92,12 @@ func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
 	}
 	if r.Virtual {
 		return v.findAnswer(c)
+	}
+	if info.Verb == "proxy" {
+		return nil, nil // an old path; nobody serves it
+	}
+	if info.Verb == "watch" && c.raw.Method != http.MethodGet {
+		return nil, errMethod // the old path of watches, which says the verb whatever the method is
 	}
 	if r.Namespaced && info.Namespace == "" && info.Verb != "list" && info.Verb != "watch" {
 		return nil, errMethod // across namespaces there is only reading

@@ -42,7 +42,7 @@ func decodeContinue(token, table string, namespaced bool, namespace string) (sto
 	}
 	switch {
 	case t.APIVersion != tokenVersion:
-		return store.Key{}, 0, fmt.Errorf("continue key is not valid: server does not recognize this encoded version %q", t.APIVersion)
+		return store.Key{}, 0, fmt.Errorf("continue key is not valid: server does not recognize this encoded version %s", t.APIVersion)
 	case t.Revision == 0:
 		return store.Key{}, 0, errors.New("continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
 	case t.Start == "":

@@ -40,13 +40,13 @@ func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	rev, err := parseRevision(opts.ResourceVersion)
+	rev, err := storageRevision(opts.ResourceVersion)
 	if err != nil {
 		return err
 	}
 	timeout := time.Duration(float64(minWatchTimeout) * (1 + rand.Float64()))
-	if opts.TimeoutSeconds != nil && *opts.TimeoutSeconds > 0 {
-		timeout = time.Duration(*opts.TimeoutSeconds) * time.Second
+	if opts.TimeoutSeconds != nil && *opts.TimeoutSeconds != 0 {
+		timeout = time.Duration(*opts.TimeoutSeconds) * time.Second // below 0, as very many seconds are, it ends at once
 	}
 	// All that ends a watch ends its context: a select over a channel for each would be most of what an event costs.
 	ctx, cancel := context.WithCancel(c.raw.Context())
@@ -60,8 +60,11 @@ func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
+	if timeout < 0 {
+		return nil
+	}
 	s := &watch{q: c.Request, pick: pick, stream: stream, bookmark: opts.AllowWatchBookmarks, decode: v.decode, crowd: v.crowds.of(c.Version.Resource.Table())}
-	if err := s.run(ctx, v, opts, rev); err != nil && ctx.Err() == nil {
+	if err := s.run(ctx, v, opts, rev); err != nil && c.raw.Context().Err() == nil {
 		_ = stream.Error(err)
 		stream.Flush()
 	}

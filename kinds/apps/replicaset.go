@@ -1,13 +1,10 @@
 package apps
 
 import (
-	"strconv"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"proa/kinds/meta"
@@ -54,10 +51,6 @@ func ReplicaSet() *resource.Resource {
 			meta.Wide("Selector", appsv1.ReplicaSetSpec{}.SwaggerDoc()["selector"]),
 		},
 		Row: resource.Typed(replicaSetRow),
-		Fields: resource.Typed(func(rs *appsv1.ReplicaSet) fields.Set {
-			return fields.Set{"status.replicas": strconv.Itoa(int(rs.Status.Replicas))}
-		}),
-		FieldLabels: []string{"status.replicas"},
 	}
 }
 

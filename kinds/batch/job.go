@@ -53,7 +53,7 @@ func Job() *resource.Resource {
 		Row:     resource.Typed(jobRow),
 
 		Fields:      jobFields,
-		FieldLabels: []string{"status.successful"},
+		FieldLabels: []string{"status.successful"}, FieldRefusal: "field label %q not supported for Job",
 	}
 }
 

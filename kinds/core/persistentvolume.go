@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -55,9 +54,7 @@ func PersistentVolume() *resource.Resource {
 			meta.Age(),
 			meta.Wide("VolumeMode", spec["volumeMode"]),
 		},
-		Row:         resource.Typed(persistentVolumeRow),
-		Fields:      func(obj resource.Object) fields.Set { return fields.Set{"name": obj.GetName()} },
-		FieldLabels: []string{"name"},
+		Row: resource.Typed(persistentVolumeRow),
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -56,9 +55,7 @@ func PersistentVolumeClaim() *resource.Resource {
 			meta.Age(),
 			meta.Wide("VolumeMode", spec["volumeMode"]),
 		},
-		Row:         resource.Typed(claimRow),
-		Fields:      func(obj resource.Object) fields.Set { return fields.Set{"name": obj.GetName()} },
-		FieldLabels: []string{"name"},
+		Row: resource.Typed(claimRow),
 	}
 }
 

@@ -43,6 +43,7 @@ func ResourceSlice() *resource.Resource {
 		Warnings:                 sliceWarnings,
 		AllowUnconditionalUpdate: true,
 		FieldLabels:              []string{resourcev1.ResourceSliceSelectorNodeName, resourcev1.ResourceSliceSelectorDriver},
+		FieldRefusal:             "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: %s",
 		Fields: resource.Typed(func(s *resourcev1.ResourceSlice) fields.Set {
 			return fields.Set{resourcev1.ResourceSliceSelectorNodeName: nodeName(s), resourcev1.ResourceSliceSelectorDriver: s.Spec.Driver}
 		}),

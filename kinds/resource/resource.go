@@ -87,6 +87,8 @@ type Resource struct {
 	Fields func(obj Object) fields.Set
 	// FieldLabels names the keys of Fields.
 	FieldLabels []string
+	// FieldRefusal is what is said of any other field, with a verb for its name. Optional: the words of most kinds.
+	FieldRefusal string
 	// Deprecated is the Warning shown to users of the stored version, empty if none.
 	Deprecated string
 	// Relaxed: writes need not reach the disk before they are acknowledged. Only for what is rewritten constantly.

@@ -46,15 +46,15 @@ const protobufType = "application/vnd.kubernetes.protobuf"
 // generateName finds what names are to be made of, in JSON and YAML.
 var generateName = regexp.MustCompile(`generateName"?: *["']?([^"'\n]+)`)
 
-// ask sends a request, with this server's values for its symbols, and returns the answer with symbols for its values.
-func (v *server) ask(ctx context.Context, s *symbols, r request) (answer, error) {
+// send sends a request, with this server's values for its symbols, and reads the answer.
+func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Response, []byte, error) {
 	body := []byte(s.fill(r.body))
 	for _, found := range generateName.FindAllSubmatch(body, -1) {
 		s.prefix(string(found[1]))
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, v.url+s.fill(r.path), nil)
 	if err != nil {
-		return answer{}, fmt.Errorf("make request: %w", err)
+		return nil, nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("User-Agent", "differential/1.0")
 	for _, line := range r.header {
@@ -70,16 +70,25 @@ func (v *server) ask(ctx context.Context, s *symbols, r request) (answer, error)
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 	resp, err := v.client.Do(req)
-	if err != nil && strings.Contains(err.Error(), "INTERNAL_ERROR") { // how upstream's handlers end when they panic
-		return answer{body: "the server broke off"}, nil
-	}
 	if err != nil {
-		return answer{}, fmt.Errorf("%s %s: %w", r.method, r.path, err)
+		return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.path, err)
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return answer{}, fmt.Errorf("%s %s: read answer: %w", r.method, r.path, err)
+		return nil, nil, fmt.Errorf("%s %s: read answer: %w", r.method, r.path, err)
+	}
+	return resp, got, nil
+}
+
+// ask sends a request and returns the answer with symbols for this server's values.
+func (v *server) ask(ctx context.Context, s *symbols, r request) (answer, error) {
+	resp, got, err := v.send(ctx, s, r)
+	if err != nil && strings.Contains(err.Error(), "INTERNAL_ERROR") { // how upstream's handlers end when they panic
+		return answer{body: "the server broke off"}, nil
+	}
+	if err != nil {
+		return answer{}, err
 	}
 	out := answer{code: resp.StatusCode, header: headerOf(s, resp.Header)}
 	switch {

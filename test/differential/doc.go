@@ -7,6 +7,9 @@
 // it is cut down to the shortest history that still shows it (minimise.go) and can be kept in testdata, with upstream's
 // answers, where `go test` asks Proa alone (cases_test.go).
 //
+// Forms (forms.go) are questions that change nothing: lists, watches and shapes asked for in every way. Upstream's answers to
+// them, a line each, are kept in testdata/forms; -forms asks upstream anew.
+//
 // It owns both servers, which listen on loopback alone and end with the run. Without upstream's programs it replays what was
 // recorded.
 package main

@@ -27,6 +27,7 @@ type options struct {
 	replay   string
 	keep     string
 	open     string
+	forms    string
 }
 
 func main() {
@@ -40,6 +41,7 @@ func main() {
 	flag.StringVar(&o.replay, "replay", "", "file that -record wrote: asks Proa alone")
 	flag.StringVar(&o.keep, "keep", "", "folder for unknown differences, each cut down to a short history")
 	flag.StringVar(&o.open, "open", "", "file for the classes of unknown differences, added to those that are in it")
+	flag.StringVar(&o.forms, "forms", "", "file for upstream's answers to the questions of forms.go: asks upstream alone")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1 << 32)
@@ -88,6 +90,9 @@ func run(ctx context.Context, o options, found *report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopUpstream()) }()
+	if o.forms != "" {
+		return recordForms(ctx, upstream, o.forms)
+	}
 	all, err := compareAll(ctx, o, upstream, ours, found)
 	if err != nil {
 		return err

@@ -107,11 +107,16 @@ func about(e exchange) (collection, name string) {
 
 // each calls f with the numbers below n, some at the same time, until one fails.
 func each(ctx context.Context, n int, f func(context.Context, int) error) error {
+	return eachBeside(ctx, 8, n, f) // watches wait; more than there are cores
+}
+
+// eachBeside is each with a word about how many at the same time.
+func eachBeside(ctx context.Context, beside, n int, f func(context.Context, int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range 8 { // watches wait; more than there are cores
+	for range beside {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -25,6 +26,11 @@ func newSymbols(namespace string) *symbols {
 	s := &symbols{namespace: namespace, toSymbol: map[string]string{}, toValue: map[string]string{}, counts: map[string]int{}}
 	s.prefix("kube-api-access-")
 	return s
+}
+
+// clone is for questions of which none is to learn from another.
+func (s *symbols) clone() *symbols {
+	return &symbols{namespace: s.namespace, toSymbol: maps.Clone(s.toSymbol), toValue: maps.Clone(s.toValue), counts: maps.Clone(s.counts), prefixes: slices.Clone(s.prefixes)}
 }
 
 // learn names a value, or finds its name. sort is "uid", "rv", ...; hint tells values of a sort apart.
@@ -60,7 +66,7 @@ var (
 	addrForm       = regexp.MustCompile(`\b10\.96\.[0-9]{1,3}\.[0-9]{1,3}\b`)
 	managers       = regexp.MustCompile(`\\"managedFields\\":\[.*?\],\\"name\\":`) // in an object that an error quotes: their order depends on when they came
 	newestForm     = regexp.MustCompile(`current: [0-9]+`)
-	quotedRevision = regexp.MustCompile(`(?i)(resourceVersion\\?":\\?"|ResourceVersion in (?:precondition|object meta): |ResourceVersion in record \()[0-9]+`)
+	quotedRevision = regexp.MustCompile(`(?i)(resourceVersion\\?":\\?"|ResourceVersion in (?:precondition|object meta): |ResourceVersion in the precondition \(|ResourceVersion in record \()[0-9]+`)
 )
 
 // someTime is sent where a history holds a time that a server chose.
