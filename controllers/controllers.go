@@ -53,6 +53,7 @@ type Config struct {
 	Taken  map[loadbalancer.Port]string  // ports of the nodes that serve the cluster itself. Optional.
 	Edge   string                        // the front door's address. Required.
 	Sign   certificate.Sign              // signs as the cluster's authority. Required.
+	Token  serviceaccount.Sign           // makes the tokens that Secrets hold. Required.
 	Usage  horizontalpodautoscaler.Usage // what pods use. Required.
 	Check  apiservice.Check              // whether an aggregated API server answers. Required.
 	// CheckPolicy finds what policies say wrongly of kinds. Required.
@@ -69,6 +70,9 @@ func All(config Config) []reconcile.Controller {
 		customresource.New(config.Kinds),
 		namespace.New(config.Kinds),
 		serviceaccount.New(),
+		serviceaccount.NewTokens(config.Token, config.RootCA),
+		serviceaccount.NewTracker(),
+		serviceaccount.NewLegacyCleaner(),
 		rootca.New(config.RootCA),
 		rootca.NewTrust(config.Trust),
 		certificate.NewApprover(certificate.Ask),

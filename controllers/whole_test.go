@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"proa/apiserver"
+	"proa/apiserver/admit"
 	"proa/apiserver/auth"
 	"proa/apiserver/encode"
 	"proa/client"
@@ -29,6 +30,7 @@ import (
 // agent that says that everything runs.
 type cluster struct {
 	t     *testing.T
+	kinds *kinds.Table
 	store store.Store
 	admin client.Client
 	roles auth.Authorizer
@@ -37,18 +39,24 @@ type cluster struct {
 	refused []error
 }
 
-func newCluster(t *testing.T) *cluster {
+// newCluster takes the admission of the cluster, which is none if nothing is said.
+func newCluster(t *testing.T, steps ...func(*cluster) []admit.Step) *cluster {
 	table := kinds.Builtin()
-	c := &cluster{t: t, store: storetest.New(t, encode.Decoder(table))}
+	c := &cluster{t: t, kinds: table, store: storetest.New(t, encode.Decoder(table))}
 	access := auth.NewAccess(c.store)
 	c.roles = access
-	server, err := apiserver.New(apiserver.Config{
-		Store: c.store, Kinds: table, Scheme: kinds.NewScheme(), Authenticator: auth.First(), Authorizer: access,
-	})
+	config := apiserver.Config{Store: c.store, Kinds: table, Scheme: kinds.NewScheme(), Authenticator: auth.First(), Authorizer: access}
+	for _, of := range steps {
+		config.Admission = of(c)
+	}
+	server, err := apiserver.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	as := func(name string) client.Client {
+		if name == "system:apiserver" {
+			return server.Local(auth.User{Name: name, Groups: []string{"system:masters", "system:authenticated"}})
+		}
 		return server.Local(auth.User{Name: name, Groups: []string{"system:authenticated", "system:serviceaccounts"}})
 	}
 	c.admin = server.Local(auth.User{Name: "admin", Groups: []string{"system:masters", "system:authenticated"}})

@@ -112,7 +112,7 @@ func (c *control) openStore() error {
 // openAPI makes the API server of the store.
 func (c *control) openAPI() error {
 	var err error
-	if c.tokens, err = auth.NewTokens(auth.TokensConfig{Key: c.keys.TokenKey(), Source: c.store, Issuer: c.issuer()}); err != nil {
+	if c.tokens, err = auth.NewTokens(auth.TokensConfig{Key: c.keys.TokenKey(), Source: c.store, Issuer: c.issuer(), Used: c.tokenUsed}); err != nil {
 		return err
 	}
 	c.access = auth.NewAccess(c.store)

@@ -116,7 +116,8 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		Client: func(identity string) client.Client { return c.as(identity, groupsOf(identity)...) },
 		Kinds:  c.kinds, Log: cfg.Log,
 	}, controllers.All(controllers.Config{
-		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Usage: c.usage, Check: c.aggregator.Check, CheckPolicy: c.policies.Check,
+		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Token: c.tokens.LegacyToken,
+		Usage: c.usage, Check: c.aggregator.Check, CheckPolicy: c.policies.Check,
 		Taken: cfg.takenPorts(), Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace, DownWindow: cfg.DownWindow,
 	})...)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // TokensConfig says with which key tokens are signed and for whom.
@@ -28,6 +29,8 @@ type TokensConfig struct {
 	Source    Source             // required
 	Now       func() time.Time   // time.Now if nil
 	NewID     func() string      // makes token ids; random UUIDs if nil
+	// Used notes that somebody came with the token of a Secret, once a day; nobody is told if nil.
+	Used func(ctx context.Context, secret *corev1.Secret, day string)
 }
 
 // Tokens issues and checks service account tokens. It is safe for many goroutines.
@@ -136,7 +139,7 @@ func (t *Tokens) Authenticate(r *http.Request) (User, bool, error) {
 
 // Check returns the user of a token and those of the audiences that it was issued for. It is false for what is no token of
 // this cluster, and an error for one that is not, or no longer, good.
-func (t *Tokens) Check(_ context.Context, token string, audiences []string) (User, []string, bool, error) {
+func (t *Tokens) Check(ctx context.Context, token string, audiences []string) (User, []string, bool, error) {
 	c, ok, err := t.parse(token)
 	if !ok || err != nil {
 		return User{}, nil, false, err
@@ -154,7 +157,7 @@ func (t *Tokens) Check(_ context.Context, token string, audiences []string) (Use
 	if len(matched) == 0 {
 		return User{}, nil, false, fmt.Errorf("token audiences %q is invalid for the target audiences %q", meant, audiences)
 	}
-	u, err := t.live(c, token)
+	u, err := t.live(ctx, c, token)
 	if err != nil {
 		return User{}, nil, false, err
 	}

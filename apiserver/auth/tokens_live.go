@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -10,15 +11,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"proa/kinds/core"
 	"proa/store"
 )
 
 // live checks that the account, and what the token is bound to, are still there, and returns the user.
-func (t *Tokens) live(c *claims, token string) (User, error) {
+func (t *Tokens) live(ctx context.Context, c *claims, token string) (User, error) {
 	snap := t.cfg.Source.Snapshot()
 	gone := t.cfg.Now().Add(-jwt.DefaultLeeway) // what was deleted before this counts as gone
 	if c.Kubernetes == nil {
-		return legacyLive(snap, c, token)
+		return t.legacyLive(ctx, snap, c, token)
 	}
 	k := c.Kubernetes
 	if err := accountLive(snap, k.Namespace, k.Account, gone); err != nil {
@@ -82,7 +84,7 @@ func boundLive[T metav1.Object](snap store.Snapshot, table, what, namespace stri
 }
 
 // legacyLive checks a token that a secret of type service-account-token holds.
-func legacyLive(snap store.Snapshot, c *claims, token string) (User, error) {
+func (t *Tokens) legacyLive(ctx context.Context, snap store.Snapshot, c *claims, token string) (User, error) {
 	for claim, value := range map[string]string{"namespace": c.LegacyNamespace, "secretName": c.LegacySecret,
 		"serviceAccountName": c.LegacyAccount, "serviceAccountUID": c.LegacyAccountUID} {
 		if value == "" {
@@ -100,7 +102,24 @@ func legacyLive(snap store.Snapshot, c *claims, token string) (User, error) {
 	if subtle.ConstantTimeCompare(secret.Data[corev1.ServiceAccountTokenKey], []byte(token)) == 0 {
 		return User{}, errors.New("Token does not match server's copy") //nolint:staticcheck // upstream's words
 	}
-	return u, accountLive(snap, c.LegacyNamespace, claimRef{c.LegacyAccount, c.LegacyAccountUID}, time.Time{})
+	if err := accountLive(snap, c.LegacyNamespace, claimRef{c.LegacyAccount, c.LegacyAccountUID}, time.Time{}); err != nil {
+		return User{}, err
+	}
+	t.noteUse(ctx, secret)
+	if secret.Labels[core.InvalidSince] != "" {
+		return User{}, fmt.Errorf("the token in secret %s/%s for service account %s/%s has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '%s' label from the secret to temporarily allow use of this token",
+			c.LegacyNamespace, c.LegacySecret, c.LegacyNamespace, c.LegacyAccount, core.InvalidSince)
+	}
+	return u, nil
+}
+
+// noteUse has the day written down, unless it is, perhaps by a clock that is ahead.
+func (t *Tokens) noteUse(ctx context.Context, secret *corev1.Secret) {
+	now := t.cfg.Now().UTC()
+	today := now.Format(time.DateOnly)
+	if used := secret.Labels[core.LastUsed]; t.cfg.Used != nil && used != today && used != now.AddDate(0, 0, 1).Format(time.DateOnly) {
+		t.cfg.Used(ctx, secret, today)
+	}
 }
 
 // AccountUser is the user that a service account is.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type tokenWorld struct {
 	tokens *auth.Tokens
 	now    time.Time
 	key    *ecdsa.PrivateKey
+	used   []string // tokens of Secrets, with the day
 }
 
 func newTokenWorld(t *testing.T) *tokenWorld {
@@ -37,7 +39,8 @@ func newTokenWorld(t *testing.T) *tokenWorld {
 	if w.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
-	if w.tokens, err = auth.NewTokens(auth.TokensConfig{Key: w.key, Source: w.state, Now: func() time.Time { return w.now }}); err != nil {
+	if w.tokens, err = auth.NewTokens(auth.TokensConfig{Key: w.key, Source: w.state, Now: func() time.Time { return w.now },
+		Used: func(_ context.Context, secret *corev1.Secret, day string) { w.used = append(w.used, secret.Name+" "+day) }}); err != nil {
 		t.Fatal(err)
 	}
 	w.put(account("robot", "ua"), pod("p", "up", "n", "robot"), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", UID: "un"}})
@@ -217,6 +220,15 @@ func TestLegacyToken(t *testing.T) {
 	w.now = w.now.AddDate(5, 0, 0)
 	if _, ok, err := w.ask(token); !ok {
 		t.Error(err)
+	}
+	if want := []string{"s 2026-01-01", "s 2031-01-01"}; !slices.Equal(w.used, want) {
+		t.Errorf("used %v, want %v", w.used, want)
+	}
+	secret = secret.DeepCopy()
+	secret.Labels = map[string]string{"kubernetes.io/legacy-token-last-used": "2031-01-01", "kubernetes.io/legacy-token-invalid-since": "2030-01-01"}
+	w.put(secret)
+	if _, ok, err := w.ask(token); ok || !strings.HasPrefix(err.Error(), "the token in secret a/s for service account a/robot has been marked invalid.") || len(w.used) != 2 {
+		t.Error(ok, err, w.used)
 	}
 	w.remove(secret)
 	if _, ok, err := w.ask(token); ok || err.Error() != "Token has been invalidated" {

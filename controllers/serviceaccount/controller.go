@@ -1,7 +1,9 @@
-// Package serviceaccount gives every Namespace its ServiceAccount "default", which pods run as that name no other.
+// Package serviceaccount gives every Namespace its ServiceAccount "default", which pods run as that name no other, and fills the
+// Secrets that hold tokens of accounts.
 //
-// It decides nothing but that; it owns those accounts' existence; the controller host calls it. Until it has made the
-// account of a new namespace, pods there are refused by admission, and their creators try again.
+// It decides when such a token goes: with its account, or when it is one of old times that nobody uses. It owns those accounts'
+// existence and those Secrets; the controller host calls it. Until it has made the account of a new namespace, pods there are
+// refused by admission, and their creators try again.
 package serviceaccount
 
 import (
