@@ -112,9 +112,10 @@ func (l *Local) begin(ctx context.Context, verb string, ref client.Ref, sub stri
 	if r == nil {
 		return ctx, verbs.Request{}, apierrors.NewBadRequest(fmt.Sprintf("no resource is kept in table %q", ref.Table))
 	}
-	q := verbs.Request{User: l.user, Verb: verb, Version: encode.Stored(r), Namespace: ref.Namespace, Name: ref.Name,
+	version := versionWith(r, sub)
+	q := verbs.Request{User: l.user, Verb: verb, Version: version, Namespace: ref.Namespace, Name: ref.Name,
 		Subresource: sub, Manager: l.manager}
-	a := auth.Attributes{User: l.user, Verb: verb, APIGroup: r.Group, APIVersion: r.Version, Resource: r.Name,
+	a := auth.Attributes{User: l.user, Verb: verb, APIGroup: r.Group, APIVersion: version.Kind.Version, Resource: r.Name,
 		Subresource: sub, Namespace: ref.Namespace, Name: ref.Name, IsResourceRequest: true}
 	if verb == "create" && sub == "" {
 		a.Name = ""
@@ -132,6 +133,20 @@ func (l *Local) begin(ctx context.Context, verb string, ref client.Ref, sub stri
 	}
 	record.End(audit.Outcome{Code: http.StatusForbidden})
 	return ctx, q, chain.Forbidden(a, reason, err)
+}
+
+// versionWith is the stored version, or, of a custom kind, another one where that has not the subresource.
+func versionWith(r *resource.Resource, sub string) *encode.Version {
+	stored := encode.Stored(r)
+	if stored.Has(sub) {
+		return stored
+	}
+	for _, version := range r.Custom.Versions {
+		if v := encode.Stored(version); v.Has(sub) {
+			return v
+		}
+	}
+	return stored
 }
 
 // end tells the audit how a call went: what was sent, and what came back.

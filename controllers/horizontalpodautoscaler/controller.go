@@ -59,7 +59,7 @@ func New(scalable *kinds.Table, usage Usage, downWindow time.Duration) reconcile
 	reads := []reconcile.Read{{Table: table, Keys: reconcile.Self}, {Table: "pods", Keys: none}}
 	var writes []string
 	for _, r := range scalable.Rows() {
-		if r.Scale != nil {
+		if r.Scale != nil && r.Custom == nil { // custom kinds come and go: they are looked at when it is time
 			reads = append(reads, reconcile.Read{Table: r.Table(), Keys: none})
 			writes = append(writes, r.Table()+"/scale")
 		}
@@ -141,7 +141,14 @@ func (c *controller) target(view client.View, a *autoscalingv2.HorizontalPodAuto
 	if obj == nil {
 		return nil, nil, apierrors.NewNotFound(row.GroupResource(), ref.Name)
 	}
-	return row, obj, nil
+	if row.Custom == nil {
+		return row, obj, nil
+	}
+	shown, err := row.Custom.Show([]resource.Object{obj.DeepCopyObject().(resource.Object)}) // it may be stored in another version
+	if err != nil {
+		return nil, nil, err
+	}
+	return row, shown[0], row.Scale.Check(shown[0])
 }
 
 // observe gathers the target's pods and what they use.
