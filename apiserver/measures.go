@@ -7,7 +7,7 @@ import (
 // Measures lists what the server has counted: requests, turns, audit events, and the objects that are stored.
 func (s *Server) Measures() []measure.Family {
 	all := append(s.counts.Measures(), s.fair.Measures()...)
-	all = append(all, s.config.Audit.Measures()...)
+	all = append(append(all, s.config.Audit.Measures()...), s.admission.Measures()...)
 	snap := s.config.Store.Snapshot()
 	stored := measure.Family{Name: "apiserver_storage_objects", Help: "Stored objects of a kind", Type: measure.Gauge, Labels: []string{"resource"}}
 	objects := measure.Family{Name: "apiserver_resource_objects", Help: "Stored objects of a resource", Type: measure.Gauge, Labels: []string{"group", "resource"}}

@@ -58,6 +58,8 @@ type Server struct {
 	drain   *chain.Drain
 	fair    *fair.Dispatcher
 	counts  *chain.Counts
+
+	admission *admit.Chain
 }
 
 // New makes a server. It starts nothing.
@@ -68,9 +70,9 @@ func New(c Config) (*Server, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	s := &Server{config: c, drain: chain.NewDrain(), counts: chain.NewCounts()}
+	s := &Server{config: c, drain: chain.NewDrain(), counts: chain.NewCounts(), admission: admit.New(c.Admission...)}
 	v, err := verbs.New(verbs.Config{
-		Store: c.Store, Kinds: c.Kinds, Admission: admit.New(c.Admission...), Fields: patch.NewFields(c.Scheme),
+		Store: c.Store, Kinds: c.Kinds, Admission: s.admission, Fields: patch.NewFields(c.Scheme),
 		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: doors(c.Streams), Tokens: c.Tokens, Answer: c.Answer, Observed: c.Observed,
 	})
 	if err != nil {

@@ -55,9 +55,10 @@ func (c *control) authenticators(joins auth.Authenticator) (all auth.Authenticat
 			return nil, nil, err
 		}
 	}
+	c.certificates = auth.NewCertificates(c.keys.CAPool(), time.Now)
 	list := []auth.Authenticator{
 		auth.NewRequestHeaders(c.keys.FrontProxyPool(), []string{pki.FrontProxyUser}, time.Now),
-		auth.NewCertificates(c.keys.CAPool(), time.Now),
+		c.certificates,
 		c.tokens,
 	}
 	list = append(list, tokens...)

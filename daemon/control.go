@@ -34,6 +34,7 @@ import (
 	"proa/observe/usage"
 	"proa/ops/join"
 	"proa/ops/pki"
+	"proa/reconcile"
 	"proa/store"
 	"proa/store/pebblelog"
 )
@@ -56,6 +57,11 @@ type control struct {
 	health   *health
 
 	aggregator *aggregate.Aggregator
+
+	// What counts for itself.
+	hooks        interface{ Measures() []measure.Family } // admission webhooks
+	certificates *auth.Certificates
+	host         *reconcile.Host // nil while nothing acts
 
 	// What follows files of the configuration of who may do what; nil if there are none.
 	issuers *oidc.Authenticator
@@ -215,6 +221,6 @@ func (c *control) as(name string, groups ...string) client.Client {
 func (c *control) paths(scheme *runtime.Scheme) []func(http.ResponseWriter, *http.Request) bool {
 	found := discovery.New(discovery.Config{Kinds: c.kinds, Scheme: scheme, Version: discovery.VersionInfo(c.cfg.Commit, c.cfg.BuildDate)})
 	c.policies = &policy.Checker{Kinds: c.kinds, Schema: found.Schema}
-	shown := metrics.New(func() []measure.Family { return c.api.Measures() })
+	shown := metrics.New(c.measures)
 	return []func(http.ResponseWriter, *http.Request) bool{shown.Serve, c.health.serve, c.aggregator.Discovery(found.Serve), c.tokens.ServeOpenID}
 }

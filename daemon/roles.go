@@ -15,6 +15,7 @@ import (
 	"proa/apiserver/admit/policy"
 	"proa/apiserver/admit/webhook"
 	"proa/apiserver/callout"
+	"proa/apiserver/chain"
 	"proa/apiserver/encode"
 	"proa/client"
 	"proa/controllers"
@@ -123,6 +124,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
+	c.host = host
 	parts.add("keys", c.keys.Run)
 	c.followIdentity(parts)
 	parts.add("custom kinds", c.custom.Run)
@@ -167,10 +169,11 @@ func (c *control) admission(scheme *runtime.Scheme) ([]admit.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	hooks, err := webhook.New(webhook.Config{Caller: caller, Authorizer: c.access, Log: c.cfg.Log})
+	hooks, err := webhook.New(webhook.Config{Caller: caller, Authorizer: c.access, Log: c.cfg.Log, Waited: chain.Waited})
 	if err != nil {
 		return nil, err
 	}
+	c.hooks = hooks
 	policies, err := policy.New(policy.Config{Authorizer: c.access, Kinds: c.kinds, Scheme: scheme})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -54,6 +55,7 @@ type Host struct {
 	reader      client.Client
 	controllers []*running
 	tables      []string // all tables that are read, each once
+	started     atomic.Bool
 }
 
 // running is a controller with its queue.
@@ -154,6 +156,7 @@ func (h *Host) Run(ctx context.Context) error {
 	for _, c := range h.controllers {
 		h.start(ctx, c)
 	}
+	h.started.Store(true)
 	var followers sync.WaitGroup
 	for _, table := range h.tables {
 		followers.Go(func() { h.follow(ctx, table, h.readers(table, nil)) })

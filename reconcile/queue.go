@@ -37,6 +37,7 @@ type queue struct {
 	clock   Clock
 	workers int
 	work    func(Key)
+	counts  *counts
 	done    sync.WaitGroup // the workers
 
 	mu struct {
@@ -51,12 +52,13 @@ type queue struct {
 
 type queueItem struct {
 	state    keyState
+	since    time.Time // that it is queued, or worked on
 	failures int
 	timer    Timer
 }
 
 func newQueue(clock Clock, workers int, work func(Key)) *queue {
-	q := &queue{clock: clock, workers: max(workers, 1), work: work}
+	q := &queue{clock: clock, workers: max(workers, 1), work: work, counts: newCounts()}
 	q.mu.items = map[Key]*queueItem{}
 	q.mu.waiting = map[string][]string{}
 	return q
@@ -94,7 +96,8 @@ func (q *queue) itemLocked(key Key) *queueItem {
 }
 
 func (q *queue) pushLocked(key Key, item *queueItem) {
-	item.state = queued
+	item.state, item.since = queued, q.clock.Now()
+	q.counts.adds.Add(1)
 	names := q.mu.waiting[key.Namespace]
 	if len(names) == 0 {
 		q.mu.turns = append(q.mu.turns, key.Namespace)
@@ -136,7 +139,9 @@ func (q *queue) take() (key Key, ok bool) {
 		delete(q.mu.waiting, namespace)
 	}
 	item := q.mu.items[key]
-	item.state = active
+	now := q.clock.Now()
+	q.counts.waited.Observe(now.Sub(item.since).Seconds())
+	item.state, item.since = active, now
 	item.stopTimer() // the run that begins now says itself when it wants the next
 	return key, true
 }
@@ -160,12 +165,14 @@ func (q *queue) fail(key Key) time.Duration {
 	item := q.mu.items[key]
 	delay := backoff(item.failures)
 	item.failures++
+	q.counts.retries.Add(1)
 	q.delayLocked(key, item, delay)
 	q.releaseLocked(key, item)
 	return delay
 }
 
 func (q *queue) releaseLocked(key Key, item *queueItem) {
+	q.counts.worked.Observe(q.clock.Now().Sub(item.since).Seconds())
 	again := item.state == dirty
 	item.state = absent
 	switch {

@@ -97,10 +97,14 @@ type Step struct {
 }
 
 // Chain runs steps in order.
-type Chain struct{ steps []Step }
+type Chain struct {
+	steps []Step
+	times []times // of each step
+	whole times
+}
 
 // New makes a chain of steps.
-func New(steps ...Step) *Chain { return &Chain{steps} }
+func New(steps ...Step) *Chain { return &Chain{steps: steps, times: make([]times, len(steps))} }
 
 // Names lists the steps in order.
 func (c *Chain) Names() []string {
@@ -121,26 +125,36 @@ func (c *Chain) Admit(ctx context.Context, a *Attributes) error {
 }
 
 func (c *Chain) admit(ctx context.Context, a *Attributes) error {
+	return c.each(ctx, a, admitting, func(s *Step) func(context.Context, *Attributes) error { return s.Admit })
+}
+
+// each calls a function of every step until one refuses the write, and notes how long it took.
+func (c *Chain) each(ctx context.Context, a *Attributes, phase int, of func(*Step) func(context.Context, *Attributes) error) (err error) {
+	if len(c.steps) == 0 {
+		return nil
+	}
+	began := time.Now()
+	last := began
 	for i := range c.steps {
-		if f := c.steps[i].Admit; f != nil {
-			if err := f(ctx, a); err != nil {
-				return err
-			}
+		f := of(&c.steps[i])
+		if f == nil {
+			continue
+		}
+		err = f(ctx, a)
+		now := time.Now()
+		c.times[i].observe(a, phase, err != nil, now.Sub(last))
+		last = now
+		if err != nil {
+			break
 		}
 	}
-	return nil
+	c.whole.observe(a, phase, err != nil, last.Sub(began))
+	return err
 }
 
 // Validate lets all steps refuse the object as it will be stored.
 func (c *Chain) Validate(ctx context.Context, a *Attributes) error {
-	for i := range c.steps {
-		if f := c.steps[i].Validate; f != nil {
-			if err := f(ctx, a); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return c.each(ctx, a, validating, func(s *Step) func(context.Context, *Attributes) error { return s.Validate })
 }
 
 // Claim gathers what must be committed together with the object.

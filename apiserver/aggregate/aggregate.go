@@ -20,6 +20,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"proa/apiserver/callout"
+	"proa/internal/measure"
 	"proa/kinds/apiregistration"
 	"proa/store"
 )
@@ -40,6 +41,7 @@ type Aggregator struct {
 	safe, insecure *tls.Config
 	routes         atomic.Pointer[routes]
 	merged         atomic.Pointer[merged]
+	falls          *measure.Table[fall, atomic.Int64]
 	mu             struct {
 		sync.Mutex
 		resources map[schema.GroupVersion][]metav1.APIResource // what each version last said that it serves
@@ -53,9 +55,11 @@ type routes struct {
 
 // route is where one version is served.
 type route struct {
+	name      string // of the APIService
 	version   schema.GroupVersion
 	priority  apiregistration.Priority
 	available bool
+	reason    string // why it is not
 	target    callout.Target
 }
 
@@ -64,7 +68,7 @@ func New(c Config) (*Aggregator, error) {
 	if c.Source == nil || c.Caller == nil || c.ClientCertificate == nil {
 		return nil, errors.New("make aggregator: Source, Caller and ClientCertificate are required")
 	}
-	a := &Aggregator{cfg: c, safe: &tls.Config{MinVersion: tls.VersionTLS12, GetClientCertificate: c.ClientCertificate}}
+	a := &Aggregator{cfg: c, falls: newFalls(), safe: &tls.Config{MinVersion: tls.VersionTLS12, GetClientCertificate: c.ClientCertificate}}
 	a.insecure = a.safe.Clone()
 	a.insecure.InsecureSkipVerify = true // by the wish of who wrote the APIService
 	a.mu.resources = map[schema.GroupVersion][]metav1.APIResource{}
@@ -102,6 +106,7 @@ func (a *Aggregator) read(snap store.Snapshot) {
 			all.byVersion[r.version] = r
 		}
 	}
+	a.count(a.routes.Load(), all)
 	a.routes.Store(all)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -121,7 +126,12 @@ func (a *Aggregator) route(s *apiregistrationv1.APIService) *route {
 	if s.Spec.Service.Port != nil {
 		service.Port = *s.Spec.Service.Port
 	}
+	reason := ""
+	if c := apiregistration.Available(s); c != nil && c.Status != apiregistrationv1.ConditionTrue {
+		reason = c.Reason
+	}
 	return &route{
+		name: s.Name, reason: reason,
 		version:   schema.GroupVersion{Group: s.Spec.Group, Version: s.Spec.Version},
 		priority:  apiregistration.Priority{Group: s.Spec.GroupPriorityMinimum, Version: s.Spec.VersionPriority},
 		available: apiregistration.IsAvailable(s),

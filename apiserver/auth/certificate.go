@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"proa/internal/measure"
 )
 
 // Certificates takes client certificates for users: the common name is the name, organizations are groups.
@@ -15,6 +17,7 @@ type Certificates struct {
 	roots *x509.CertPool
 	now   func() time.Time
 	seen  *verified[certificateUser]
+	left  *measure.Histogram // until certificates expire, in seconds
 }
 
 type certificateUser struct {
@@ -27,7 +30,8 @@ func NewCertificates(roots *x509.CertPool, now func() time.Time) *Certificates {
 	if now == nil {
 		now = time.Now
 	}
-	return &Certificates{roots: roots, now: now, seen: newVerified[certificateUser](4096)}
+	return &Certificates{roots: roots, now: now, seen: newVerified[certificateUser](4096),
+		left: measure.NewHistogram(0, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 345600, 604800, 2592000, 7776000, 15552000, 31104000)}
 }
 
 // Authenticate verifies the certificate that the connection was made with. The chain is verified once for each
@@ -38,6 +42,7 @@ func (c *Certificates) Authenticate(r *http.Request) (User, bool, error) {
 	}
 	leaf, now := r.TLS.PeerCertificates[0], c.now()
 	if known, ok := c.seen.get(string(leaf.Raw)); ok && !now.Before(known.notBefore) && !now.After(known.notAfter) {
+		c.left.Observe(leaf.NotAfter.Sub(now).Seconds())
 		return known.user, true, nil
 	}
 	known, err := c.verify(leaf, r.TLS.PeerCertificates[1:], now)
@@ -45,6 +50,7 @@ func (c *Certificates) Authenticate(r *http.Request) (User, bool, error) {
 		return User{}, false, err
 	}
 	c.seen.put(string(leaf.Raw), known)
+	c.left.Observe(leaf.NotAfter.Sub(now).Seconds())
 	return known.user, true, nil
 }
 
@@ -77,4 +83,11 @@ func (c *Certificates) verify(leaf *x509.Certificate, others []*x509.Certificate
 		}
 	}
 	return known, nil
+}
+
+// Measures lists how long the certificates of those who came are good.
+func (c *Certificates) Measures() []measure.Family {
+	left := measure.Family{Name: "apiserver_client_certificate_expiration_seconds", Help: "How long the certificates of requests are good", Type: measure.Distribution}
+	left.AddHistogram(c.left)
+	return []measure.Family{left}
 }

@@ -40,7 +40,9 @@ func newTokenWorld(t *testing.T) *tokenWorld {
 		t.Fatal(err)
 	}
 	if w.tokens, err = auth.NewTokens(auth.TokensConfig{Key: w.key, Source: w.state, Now: func() time.Time { return w.now },
-		Used: func(_ context.Context, secret *corev1.Secret, day string) { w.used = append(w.used, secret.Name+" "+day) }}); err != nil {
+		Used: func(_ context.Context, secret *corev1.Secret, day string) {
+			w.used = append(w.used, secret.Name+" "+day)
+		}}); err != nil {
 		t.Fatal(err)
 	}
 	w.put(account("robot", "ua"), pod("p", "up", "n", "robot"), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", UID: "un"}})

@@ -80,6 +80,7 @@ func (c *Config) drained(next http.Handler) http.Handler {
 				next.ServeHTTP(w, r)
 				return
 			}
+			InfoFrom(r.Context()).stopped.Store(true)
 			w.Header().Set("Retry-After", "1")
 			w.Header().Set("Connection", "close")
 			Refuse(w, r, apierrors.NewTooManyRequests("The apiserver is shutting down, please try again later.", 1))

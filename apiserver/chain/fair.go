@@ -37,10 +37,13 @@ func (c *Config) shared(next http.Handler) http.Handler {
 		user, _ := auth.UserFrom(r.Context())
 		q := fair.Request{User: user, Verb: info.Verb, Group: info.Group, Resource: info.Resource, Subresource: info.Subresource,
 			Namespace: info.Namespace, Name: info.Name, Path: info.Path, IsResource: info.IsResource, Query: r.URL.RawQuery}
+		began := c.Clock.Now()
 		ticket, ok := c.Fair.Start(r.Context(), &q)
+		info.waited.Add(int64(c.Clock.Since(began)))
 		header := w.Header()
 		header[schemaHeader], header[levelHeader] = ticket.Headers()
 		if !ok {
+			info.stopped.Store(true)
 			header.Set("Retry-After", strconv.FormatInt(ticket.RetryAfter, 10))
 			http.Error(w, "Too many requests, please try again later.", http.StatusTooManyRequests)
 			return

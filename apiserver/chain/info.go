@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/fields"
@@ -27,6 +29,16 @@ type Info struct {
 
 	// Selectors as sent, for requests that act on many objects.
 	FieldSelector, LabelSelector string
+
+	waited  atomic.Int64 // nanoseconds that the request spent on others: its turn, and webhooks
+	stopped atomic.Bool  // the chain refused it to protect the server
+}
+
+// Waited notes that a request waited for what is no business of the server's own.
+func Waited(ctx context.Context, d time.Duration) {
+	if info := InfoFrom(ctx); info != nil {
+		info.waited.Add(int64(d))
+	}
 }
 
 type infoKey struct{}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -27,6 +28,8 @@ const mostKeys = 10000
 type Counts struct {
 	answered  *measure.Table[requestKey, atomic.Int64]
 	durations *measure.Table[requestKey, measure.Histogram]
+	own       *measure.Table[requestKey, measure.Histogram] // without what requests waited for
+	stopped   *measure.Table[requestKey, atomic.Int64]
 	long      *measure.Table[requestKey, atomic.Int64]
 
 	reading, writing atomic.Int64
@@ -38,6 +41,10 @@ func NewCounts() *Counts {
 	return &Counts{
 		answered: measure.NewTable[requestKey](mostKeys, number),
 		long:     measure.NewTable[requestKey](mostKeys, number),
+		stopped:  measure.NewTable[requestKey](mostKeys, number),
+		own: measure.NewTable[requestKey](mostKeys, func() *measure.Histogram {
+			return measure.NewHistogram(0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
+		}),
 		durations: measure.NewTable[requestKey](mostKeys, func() *measure.Histogram {
 			return measure.NewHistogram(0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
 		}),
@@ -72,11 +79,24 @@ func (c *Counts) begin(info *Info, key requestKey, clock clock.PassiveClock, see
 	return func() {
 		current.Add(-1)
 		if !long {
-			c.durations.Of(key).Observe(clock.Since(began).Seconds())
+			took := clock.Since(began)
+			c.durations.Of(key).Observe(took.Seconds())
+			if info.IsResource {
+				c.own.Of(key.objective()).Observe((took - time.Duration(info.waited.Load())).Seconds())
+			}
 		}
 		key.code = seen.code
 		c.answered.Of(key).Add(1)
+		if info.stopped.Load() || seen.code == http.StatusGatewayTimeout {
+			c.stopped.Of(key).Add(1)
+		}
 	}
+}
+
+// objective is the key of service level objectives, which do not tell dry runs apart.
+func (k requestKey) objective() requestKey {
+	k.dryRun = false
+	return k
 }
 
 // keyOf names a request as upstream's metrics do.
@@ -145,6 +165,16 @@ func (c *Counts) Measures() []measure.Family {
 	})
 	seconds := measure.Family{Name: "apiserver_request_duration_seconds", Help: "How long requests took, but for those that last", Type: measure.Distribution, Labels: labels}
 	c.durations.All(func(k requestKey, h *measure.Histogram) { seconds.AddHistogram(h, k.values()...) })
+	sli := measure.Family{Name: "apiserver_request_sli_duration_seconds", Help: "How long requests took, without what they waited for", Type: measure.Distribution,
+		Labels: []string{"verb", "group", "version", "resource", "subresource", "scope", "component"}}
+	c.own.All(func(k requestKey, h *measure.Histogram) {
+		sli.AddHistogram(h, k.verb, k.group, k.version, k.resource, k.subresource, k.scope, "apiserver")
+	})
+	stopped := measure.Family{Name: "apiserver_request_terminations_total", Help: "Requests that were refused, or ended, to protect the server", Type: measure.Counter,
+		Labels: []string{"verb", "group", "version", "resource", "subresource", "scope", "component", "code"}}
+	c.stopped.All(func(k requestKey, n *atomic.Int64) {
+		stopped.Add(float64(n.Load()), k.verb, k.group, k.version, k.resource, k.subresource, k.scope, "apiserver", strconv.Itoa(k.code))
+	})
 	long := measure.Family{Name: "apiserver_longrunning_requests", Help: "Requests under way that last: watches and streams", Type: measure.Gauge,
 		Labels: []string{"verb", "group", "version", "resource", "subresource", "scope", "component"}}
 	c.long.All(func(k requestKey, n *atomic.Int64) {
@@ -153,7 +183,7 @@ func (c *Counts) Measures() []measure.Family {
 	inflight := measure.Family{Name: "apiserver_current_inflight_requests", Help: "Requests under way, but for those that last", Type: measure.Gauge, Labels: []string{"request_kind"}}
 	inflight.Add(float64(c.reading.Load()), "readOnly")
 	inflight.Add(float64(c.writing.Load()), "mutating")
-	return []measure.Family{total, seconds, long, inflight}
+	return []measure.Family{total, seconds, sli, stopped, long, inflight}
 }
 
 func (k requestKey) values() []string {

@@ -82,8 +82,8 @@ func track(ctx context.Context, req reconcile.Request) error {
 // Secrets.
 func NewLegacyCleaner() reconcile.Controller {
 	return reconcile.Controller{
-		Name:     "legacy-serviceaccount-token-cleaner",
-		Identity: "system:serviceaccount:kube-system:legacy-service-account-token-cleaner",
+		Name:      "legacy-serviceaccount-token-cleaner",
+		Identity:  "system:serviceaccount:kube-system:legacy-service-account-token-cleaner",
 		Reads:     []reconcile.Read{{Table: secrets, Keys: keysOfToken}}, // and once a day what else it depends on
 		Writes:    []string{"secrets/metadata.labels[" + core.InvalidSince + "]"},
 		Deletes:   []string{"secrets(tokens of old times that are not used)"},

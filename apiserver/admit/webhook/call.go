@@ -28,11 +28,12 @@ func (e *callError) Unwrap() error { return e.reason }
 
 // question is a call that is ready to be made. Making it reads nothing of the write: several can be made at once.
 type question struct {
-	name     string // of the webhook
-	ignores  bool   // a failure to call it lets the write pass
-	hook     *hook  // nil: the question could not be made
-	review   admissionReview
-	mutating bool
+	name      string // of the webhook
+	operation string
+	ignores   bool  // a failure to call it lets the write pass
+	hook      *hook // nil: the question could not be made
+	review    admissionReview
+	mutating  bool
 }
 
 // ask makes the question to a webhook about a write.
@@ -47,11 +48,11 @@ func (h *hook) ask(w *review.Write, form review.Form) (*question, error) {
 	if err != nil {
 		return nil, &callError{h.Name, fmt.Errorf("could not create admission objects: %w", err)}
 	}
-	return &question{name: h.Name, ignores: h.ignores(), hook: h, review: r}, nil
+	return &question{name: h.Name, operation: string(w.Does()), ignores: h.ignores(), hook: h, review: r}, nil
 }
 
-// put sends the question and reads the answer.
-func (w *Webhooks) put(ctx context.Context, q *question) (*answer, error) {
+// send sends the question and reads the answer.
+func (w *Webhooks) send(ctx context.Context, q *question) (*answer, error) {
 	h := q.hook
 	endpoint, err := w.cfg.Caller.Endpoint(h.target())
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"proa/apiserver/admit"
 	"proa/apiserver/admit/review"
@@ -23,11 +24,14 @@ type Config struct {
 	Caller     *callout.Caller // required
 	Authorizer auth.Authorizer // required: what match conditions ask
 	Log        *slog.Logger    // optional: slog's default
+	// Waited is told how long a request waited for a webhook. Optional.
+	Waited func(ctx context.Context, d time.Duration)
 }
 
 // Webhooks is both kinds of webhooks. It is safe for many goroutines.
 type Webhooks struct {
 	cfg                  Config
+	calls                *calls
 	mutating, validating configured
 }
 
@@ -45,7 +49,7 @@ func New(c Config) (*Webhooks, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	w := &Webhooks{cfg: c}
+	w := &Webhooks{cfg: c, calls: newCalls()}
 	w.mutating.table, w.validating.table = admissionregistration.MutatingWebhooksTable, admissionregistration.ValidatingWebhooksTable
 	return w, nil
 }
