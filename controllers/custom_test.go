@@ -69,7 +69,7 @@ func widget(name string) *unstructured.Unstructured {
 // Objects of kinds that users define are counted, scaled, collected and deleted like others, whichever version they are kept in.
 func TestCustomKinds(t *testing.T) {
 	c := newCluster(t, func(c *cluster) []admit.Step {
-		steps, err := admit.Steps(admit.Config{Authorizer: auth.NewAccess(c.store), Encode: encode.ToStore, ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}})
+		steps, err := admit.Steps(admit.Config{Kind: c.kinds.ByKind, Authorizer: auth.NewAccess(c.store), Encode: encode.ToStore, ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/24")}})
 		if err != nil {
 			t.Fatal(err)
 		}
