@@ -17,7 +17,7 @@ func API(ctx context.Context, cfg *Config, ready func()) error {
 			return nil, errors.Join(err, c.close())
 		}
 		parts.add("keys", c.keys.Run)
-		parts.add("api", c.serve)
+		c.startServing(ctx, parts)
 		parts.add("fairness", c.api.Run)
 		if err := c.bootstrap(ctx); err != nil {
 			return nil, errors.Join(err, parts.stop(), c.close())

@@ -46,16 +46,17 @@ type Config struct {
 	Labels   map[string]string // of this machine's nodes, set when a node starts
 	Nodes    int               // on this machine, all together, where the first is in the cluster's process; 0: as many as there were
 
-	Pods         netip.Prefix // all pods of the cluster
-	NodePods     netip.Prefix // this node's share
-	Services     netip.Prefix // cluster IPs
-	Domain       string       // of the cluster's names
-	Nameservers  []string     // resolvers for all other names, with ports; unset: those of /etc/resolv.conf
-	CRIEndpoint  string       // a container runtime that is there already; empty: the bundled containerd
-	SandboxImage string
-	Beside       string        // data directory of the cluster on this machine that the node belongs to; empty: none, or this one
-	NodeGrace    time.Duration // silence after which a node counts as lost; 0: upstream's
-	DownWindow   time.Duration // before autoscalers that do not say it scale down; 0: upstream's
+	Pods          netip.Prefix // all pods of the cluster
+	NodePods      netip.Prefix // this node's share
+	Services      netip.Prefix // cluster IPs
+	Domain        string       // of the cluster's names
+	Nameservers   []string     // resolvers for all other names, with ports; unset: those of /etc/resolv.conf
+	CRIEndpoint   string       // a container runtime that is there already; empty: the bundled containerd
+	SandboxImage  string
+	Beside        string        // data directory of the cluster on this machine that the node belongs to; empty: none, or this one
+	NodeGrace     time.Duration // silence after which a node counts as lost; 0: upstream's
+	ShutdownDelay time.Duration // between /readyz failing and the end of serving
+	DownWindow    time.Duration // before autoscalers that do not say it scale down; 0: upstream's
 
 	Eviction evict.Settings // when pods of a node that runs short are evicted
 	Images   imagegc.Policy // when unused images of a node are removed
@@ -143,6 +144,9 @@ func (c *Config) check() error {
 		wrong = append(wrong, errors.New("further nodes on this machine are on a network of Proa's own, and so must the first be: leave out either --nodes or --node-ip"))
 	case c.Nodes > 1 && c.CRIEndpoint != "":
 		wrong = append(wrong, errors.New("further nodes on this machine have a container runtime each: leave out either --nodes or --container-runtime-endpoint"))
+	}
+	if c.ShutdownDelay < 0 {
+		wrong = append(wrong, fmt.Errorf("a server cannot stop %s after it was told to: give a time of zero or more", c.ShutdownDelay))
 	}
 	if c.NodeGrace < 0 {
 		wrong = append(wrong, fmt.Errorf("a node cannot be lost after %s: give a time above zero", c.NodeGrace))

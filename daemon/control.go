@@ -5,14 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/net/http2"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"proa/apiserver"
@@ -172,32 +170,6 @@ func (c *control) listenTLS() error {
 	}
 	c.listen = tls.NewListener(l, c.keys.ServerTLS())
 	return nil
-}
-
-// serve answers API requests until ctx ends, then drains.
-func (c *control) serve(ctx context.Context) error {
-	server := &http.Server{
-		Handler: c.door, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 3 * time.Minute,
-		ErrorLog: slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
-	}
-	if err := http2.ConfigureServer(server, &http2.Server{MaxConcurrentStreams: 1000}); err != nil {
-		return fmt.Errorf("configure HTTP/2: %w", err)
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(c.listen) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve the API: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	err := c.api.Drain(drain)
-	if errors.Is(err, context.DeadlineExceeded) {
-		c.cfg.Log.Warn("some requests did not end in time")
-		err = nil
-	}
-	return errors.Join(err, server.Close())
 }
 
 // close releases what openControl took.

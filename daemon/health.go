@@ -20,6 +20,7 @@ type health struct {
 		sync.Mutex
 		waiting map[string]bool // steps of the start that are not done
 		store   error           // why the store takes no writes any more; nil while it does
+		stopped error           // errStopping once the server is to stop
 	}
 }
 
@@ -33,9 +34,13 @@ const (
 	rolesWritten      = "poststarthook/rbac/bootstrap-roles"
 	namespacesWritten = "poststarthook/start-system-namespaces-controller"
 	storeCheck        = "etcd" // as dashboards call the store
+	stopCheck         = "shutdown"
 )
 
-var errWaiting = errors.New("not finished")
+var (
+	errWaiting  = errors.New("not finished")
+	errStopping = errors.New("process is shutting down")
+)
 
 func newHealth() *health {
 	h := &health{}
@@ -62,6 +67,13 @@ func (h *health) storeFailed(why error) {
 	h.mu.store = why
 }
 
+// stop says that the server is to stop: it is no longer ready.
+func (h *health) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.stopped = errStopping
+}
+
 // check says what is wrong with a part, nil for nothing.
 func (h *health) check(name string) error {
 	h.mu.Lock()
@@ -69,6 +81,8 @@ func (h *health) check(name string) error {
 	switch {
 	case name == storeCheck:
 		return h.mu.store
+	case name == stopCheck:
+		return h.mu.stopped
 	case h.mu.waiting[name]:
 		return errWaiting
 	}
@@ -82,6 +96,9 @@ func (h *health) serve(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	checks := append([]string{"ping", storeCheck}, startSteps...)
+	if root == "readyz" {
+		checks = append(checks, stopCheck)
+	}
 	if root == "livez" { // a start that takes its time is no reason for a new one
 		checks = checks[:2]
 	}

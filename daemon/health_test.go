@@ -14,12 +14,16 @@ import (
 //	get      what a path answers
 //	done     steps of the start are done
 //	broken   the store takes no writes any more
+//	stop     the server is to stop
 func TestHealth(t *testing.T) {
 	h := newHealth()
 	datadriven.RunTest(t, "testdata/health.txt", func(t *testing.T, d *datadriven.TestData) string {
 		switch d.Cmd {
 		case "done":
 			h.done(startSteps...)
+			return ""
+		case "stop":
+			h.stop()
 			return ""
 		case "broken":
 			h.storeFailed(errors.New("disk full"))

@@ -128,10 +128,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 	parts.add("keys", c.keys.Run)
 	c.followIdentity(parts)
 	parts.add("custom kinds", c.custom.Run)
-	if c.audit != nil {
-		parts.add("audit", c.audit.Run)
-	}
-	parts.add("api", c.serve)
+	c.startServing(ctx, parts)
 	parts.add("fairness", c.api.Run)
 	if err := c.bootstrap(ctx); err != nil {
 		return nil, errors.Join(err, parts.stop(), c.close())

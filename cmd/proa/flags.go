@@ -36,6 +36,7 @@ func (o *options) serve(cmd *cobra.Command) {
 	f.StringVar(&o.config.NodeName, "node-name", "", "name of this node (default the host's name)")
 	o.labels(cmd)
 	f.DurationVar(&o.config.NodeGrace, "node-monitor-grace-period", 0, "how long a node may be silent until it counts as lost (default 50s)")
+	f.DurationVar(&o.config.ShutdownDelay, "shutdown-delay-duration", 0, "how long the API is served on after it was told to stop, while /readyz says that it is not ready")
 	f.DurationVar(&o.config.DownWindow, "horizontal-pod-autoscaler-downscale-stabilization", 0, "how long autoscalers wait before they scale down, unless they say it themselves (default 5m)")
 	f.StringVar(&o.config.EncryptionConfig, "encryption-provider-config", "", "file that says how secrets and other kinds are encrypted on the disk (default: secrets, with keys in DATA-DIR/pki/encryption.yaml)")
 	f.StringSliceVar(&o.config.EnabledAdmission, "enable-admission-plugins", nil, "admission plug-ins to take besides the default ones, by upstream's names")
