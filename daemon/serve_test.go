@@ -22,6 +22,7 @@ import (
 type served struct {
 	t      *testing.T
 	c      *control
+	config *rest.Config
 	client *http.Client
 	url    string
 	ended  chan error
@@ -71,11 +72,10 @@ func startServed(ctx context.Context, t *testing.T) *served {
 	case err := <-s.ended:
 		t.Fatal(err)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", cfg.Kubeconfig)
-	if err != nil {
+	if s.config, err = clientcmd.BuildConfigFromFlags("", cfg.Kubeconfig); err != nil {
 		t.Fatal(err)
 	}
-	if s.client, err = rest.HTTPClientFor(config); err != nil {
+	if s.client, err = rest.HTTPClientFor(s.config); err != nil {
 		t.Fatal(err)
 	}
 	s.url = "https://" + l.Addr().String()
@@ -102,11 +102,14 @@ func (s *served) inside(path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// writing is how many requests to change something are under way.
-func (s *served) writing() float64 {
+// writing and reading are how many requests are under way.
+func (s *served) writing() float64 { return s.underWay("mutating") }
+func (s *served) reading() float64 { return s.underWay("readOnly") }
+
+func (s *served) underWay(kind string) float64 {
 	for _, family := range s.c.api.Measures() {
 		for _, sample := range family.Samples {
-			if family.Name == "apiserver_current_inflight_requests" && sample.Values[0] == "mutating" {
+			if family.Name == "apiserver_current_inflight_requests" && sample.Values[0] == kind {
 				return sample.Value
 			}
 		}

@@ -36,7 +36,7 @@ func (c *Config) timed(next http.Handler) http.Handler {
 			Refuse(w, r, TimedOut())
 			return
 		}
-		conn := &slowConn{w: w}
+		conn := &slowConn{w: w, grace: graceToAnswer}
 		stop := context.AfterFunc(ctx, conn.cut)
 		defer conn.release()
 		defer stop()
@@ -75,8 +75,9 @@ func (c *Config) limit(r *http.Request) (time.Duration, error) {
 // slowConn ends waiting for a client that sends or takes its bytes too slowly: neither heeds a context. Its times are the
 // kernel's, not a Clock's.
 type slowConn struct {
-	w  http.ResponseWriter
-	mu struct {
+	w     http.ResponseWriter
+	grace time.Duration // for the answer
+	mu    struct {
 		sync.Mutex
 		released bool // nothing may be said to w any more
 	}
@@ -92,7 +93,7 @@ func (c *slowConn) cut() {
 	control := http.NewResponseController(c.w)
 	// An answer that is written to memory has no deadlines, and needs none.
 	_ = control.SetReadDeadline(now)
-	_ = control.SetWriteDeadline(now.Add(graceToAnswer))
+	_ = control.SetWriteDeadline(now.Add(c.grace))
 }
 
 func (c *slowConn) release() {

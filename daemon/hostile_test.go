@@ -1,0 +1,260 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"k8s.io/client-go/rest"
+)
+
+// serveFor serves the API until the test ends.
+func serveFor(t *testing.T) *served {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	s := startServed(ctx, t)
+	t.Cleanup(func() {
+		s.client.CloseIdleConnections()
+		stop()
+		if err := <-s.ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// dialPlain connects as the administrator, for HTTP/1.1 written by hand.
+func (s *served) dialPlain() net.Conn {
+	s.t.Helper()
+	config, err := rest.TLSConfigFor(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	config.NextProtos = []string{"http/1.1"}
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.url, "https://"), config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// until waits for a condition; the test's own time is the limit.
+func until(condition func() bool) {
+	for !condition() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Headers beyond the limit are refused with 431, whatever carries them, and the server goes on.
+func TestHeadersAreLimited(t *testing.T) {
+	s := serveFor(t)
+	for _, size := range []int{100 << 10, mostHeaderBytes + 64<<10} {
+		r, err := http.NewRequest("GET", s.url+"/version", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 64 {
+			r.Header.Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", size/64))
+		}
+		want := http.StatusOK
+		if size > mostHeaderBytes {
+			want = http.StatusRequestHeaderFieldsTooLarge
+		}
+		plain := s.dialPlain()
+		go func() { _ = r.Clone(t.Context()).Write(plain) }() // the server stops reading before the end
+		if answer, err := http.ReadResponse(bufio.NewReader(plain), r); err != nil || answer.StatusCode != want {
+			t.Errorf("HTTP/1.1 with %d bytes: %v, %v; want %d", size, answer, err, want)
+		}
+		if size < mostHeaderBytes {
+			if answer := s.request("GET", "/version", nil); answer.ProtoMajor != 2 || answer.StatusCode != want {
+				t.Errorf("HTTP/2: %s %s", answer.Proto, answer.Status)
+			}
+		}
+	}
+	raw := s.dialRaw()
+	if _, err := raw.open("GET", "/version", false); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // CONTINUATION frames without end
+		if err := raw.framer.WriteContinuation(raw.next-2, false, make([]byte, 16<<10)); err != nil {
+			break
+		}
+	}
+	<-raw.closed
+	if got := s.request("GET", "/version", nil); got.StatusCode != http.StatusOK {
+		t.Errorf("afterwards: %s", got.Status)
+	}
+}
+
+// A client that never comes to the end of its headers loses its connection.
+func TestSlowHeaders(t *testing.T) {
+	server, err := newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server.ReadHeaderTimeout != headerTime || server.IdleTimeout != idleTime {
+		t.Errorf("limits of time: %s and %s", server.ReadHeaderTimeout, server.IdleTimeout)
+	}
+	server.ReadHeaderTimeout = 20 * time.Millisecond
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\nX-"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Error(err)
+	}
+	server.Close()
+	<-ended
+}
+
+// Requests that are begun and taken back, over and over, never are more at the same time than a connection may have
+// (CVE-2023-44487); others are served meanwhile.
+func TestRapidReset(t *testing.T) {
+	s := serveFor(t)
+	raw := s.dialRaw()
+	most := 0.0
+	for sent := range 50_000 {
+		if sent%500 == 0 {
+			most = max(most, s.reading())
+		}
+		stream, err := raw.open("GET", "/api/v1/pods", true)
+		if err != nil || raw.framer.WriteRSTStream(stream, http2.ErrCodeCancel) != nil {
+			break
+		}
+	}
+	if got := s.request("GET", "/api/v1/namespaces/default", nil); got.StatusCode != http.StatusOK {
+		t.Errorf("meanwhile: %s", got.Status)
+	}
+	raw.conn.Close()
+	<-raw.closed
+	until(func() bool { return s.reading() == 0 })
+	if most > mostStreams {
+		t.Errorf("%.0f requests at the same time", most)
+	}
+}
+
+// More streams than a connection may have are refused, not queued.
+func TestStreamsAreLimited(t *testing.T) {
+	s := serveFor(t)
+	raw := s.dialRaw()
+	for range mostStreams + 10 {
+		if _, err := raw.open("GET", "/api/v1/configmaps?watch=1&resourceVersion=1&fieldSelector=metadata.name%3Dnone", true); err != nil {
+			break
+		}
+	}
+	until(func() bool {
+		select {
+		case <-raw.closed:
+			return true
+		default:
+			return raw.ended.Load() >= 10
+		}
+	})
+	if n := raw.answered.Load(); n > mostStreams {
+		t.Errorf("%d streams are served at the same time", n)
+	}
+}
+
+// A server that stops tells its clients so.
+func TestGoAway(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	s := startServed(ctx, t)
+	raw := s.dialRaw()
+	if _, err := raw.open("GET", "/api/v1/configmaps?watch=1&resourceVersion=1", true); err != nil {
+		t.Fatal(err)
+	}
+	until(func() bool { return raw.answered.Load() == 1 })
+	stop()
+	<-raw.closed
+	if raw.goAway.Load() != 1 || raw.ended.Load() != 1 {
+		t.Errorf("GOAWAY %d, %d streams ended", raw.goAway.Load()-1, raw.ended.Load())
+	}
+	if err := <-s.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+const (
+	manyWatches = 10_000
+	// mostForWatch is what an idle watch may keep in memory, on the server's side and this test's, in bytes.
+	mostForWatch = 64 << 10
+)
+
+// Ten thousand watches are served, hear of a change, keep little, and leave nothing behind.
+func TestTenThousandIdleWatches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute of a busy machine; not in short runs")
+	}
+	s := serveFor(t)
+	s.client.CloseIdleConnections()
+	goroutines, files, before := runtime.NumGoroutine(), openFiles(t), inUse()
+	conns := make([]*rawConn, manyWatches/mostStreams)
+	for i := range conns {
+		conns[i] = s.dialRaw()
+		for range mostStreams {
+			if _, err := conns[i].open("GET", "/api/v1/namespaces/default/configmaps?watch=1&labelSelector=for%3Dwatches", true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until(func() bool { return conns[i].answered.Load() == mostStreams })
+	}
+	each := (inUse() - before) / manyWatches
+	t.Logf("%d bytes for each of %d watches", each, manyWatches)
+	if each > mostForWatch {
+		t.Errorf("each watch keeps %d bytes; %d are enough", each, mostForWatch)
+	}
+	answer := s.request("POST", "/api/v1/namespaces/default/configmaps", strings.NewReader(`{"metadata":{"name":"a","labels":{"for":"watches"}}}`))
+	if answer.StatusCode != http.StatusCreated {
+		t.Fatal(answer.Status)
+	}
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range conns {
+		until(func() bool { return c.data.Load() == mostStreams })
+		c.conn.Close()
+		<-c.closed
+	}
+	until(func() bool {
+		s.client.CloseIdleConnections()
+		return runtime.NumGoroutine() <= goroutines+4 && openFiles(t) <= files
+	})
+}
+
+// inUse is the memory of objects and stacks.
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
+
+func openFiles(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
