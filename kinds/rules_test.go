@@ -104,18 +104,11 @@ func (p *player) create(obj object, served *kindsresource.Served, store bool) st
 	if p.row.PrepareCreate != nil {
 		p.row.PrepareCreate(obj)
 	}
-	var errs field.ErrorList
-	if !p.row.Virtual { // what is not stored has no name
-		errs = meta.Validate(p.row, obj)
-	}
 	validate := p.row.Validate
 	if served != nil {
 		validate = served.Validate
 	}
-	if validate != nil {
-		errs = append(errs, validate(obj)...)
-	}
-	return p.outcome(obj, nil, errs, store)
+	return p.outcome(obj, nil, meta.ValidateCreate(p.row, obj, validate), store)
 }
 
 func (p *player) update(t *testing.T, d *datadriven.TestData) string {

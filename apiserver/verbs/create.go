@@ -129,8 +129,7 @@ func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
 	if r.RecordCreate != nil {
 		r.RecordCreate(obj, q.User.Info())
 	}
-	errs := append(meta.Validate(r, obj), q.Version.Validate(obj)...)
-	if len(errs) > 0 {
+	if errs := meta.ValidateCreate(r, obj, q.Version.Validate); len(errs) > 0 {
 		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)
 	}
 	if r.Warnings != nil {

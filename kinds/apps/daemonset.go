@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/meta"
 	"proa/kinds/podspec"
@@ -85,6 +86,10 @@ func defaultDaemonSet(d *appsv1.DaemonSet) {
 		if strategy.RollingUpdate.MaxSurge == nil {
 			strategy.RollingUpdate.MaxSurge = new(intstr.FromInt32(0))
 		}
+	}
+	if rolling := strategy.RollingUpdate; rolling != nil { // upstream keeps numbers there, not pointers
+		rolling.MaxUnavailable = new(ptr.Deref(rolling.MaxUnavailable, intstr.IntOrString{}))
+		rolling.MaxSurge = new(ptr.Deref(rolling.MaxSurge, intstr.IntOrString{}))
 	}
 	podspec.DefaultTemplate(&d.Spec.Template)
 	writeTemplateGeneration(d, readTemplateGeneration(d)) // as upstream's conversion does, so whoever writes the object owns it

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"proa/kinds/meta"
 )
@@ -75,7 +76,11 @@ func validateDeploymentStrategy(strategy *appsv1.DeploymentStrategy, path *field
 		}
 		return append(errs, atMostAll(at.Child("maxUnavailable"), rolling.MaxUnavailable)...)
 	}
-	return field.ErrorList{field.NotSupported(path, shown(strategy.Type, rolling), []string{"Recreate", "RollingUpdate"})}
+	var parameters *rollout
+	if rolling != nil {
+		parameters = rolloutOf(rolling.MaxUnavailable, rolling.MaxSurge)
+	}
+	return field.ErrorList{field.NotSupported(path, shown(strategy.Type, parameters), []string{"Recreate", "RollingUpdate"})}
 }
 
 func validateDaemonSetStrategy(strategy *appsv1.DaemonSetUpdateStrategy, path *field.Path) field.ErrorList {
@@ -100,10 +105,23 @@ func validateDaemonSetStrategy(strategy *appsv1.DaemonSetUpdateStrategy, path *f
 		}
 		return errs
 	}
-	return field.ErrorList{field.NotSupported(path, shown(strategy.Type, rolling), []string{"RollingUpdate", "OnDelete"})}
+	var parameters *rollout
+	if rolling != nil {
+		parameters = rolloutOf(rolling.MaxUnavailable, rolling.MaxSurge)
+	}
+	return field.ErrorList{field.NotSupported(path, shown(strategy.Type, parameters), []string{"RollingUpdate", "OnDelete"})}
 }
 
-// shown is a strategy as upstream prints it in errors: with the names of its Go fields.
+// rollout is how upstream prints the parameters of a strategy in errors: with the names of its Go fields, and with zeros.
+type rollout struct {
+	MaxUnavailable, MaxSurge intstr.IntOrString
+}
+
+func rolloutOf(unavailable, surge *intstr.IntOrString) *rollout {
+	return &rollout{ptr.Deref(unavailable, intstr.IntOrString{}), ptr.Deref(surge, intstr.IntOrString{})}
+}
+
+// shown is a strategy as upstream prints it.
 func shown[T ~string, R any](kind T, rolling *R) any {
 	return struct {
 		Type          T

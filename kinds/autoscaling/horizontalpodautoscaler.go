@@ -12,7 +12,6 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -162,26 +161,33 @@ func targets(specs []autoscalingv2.MetricSpec, statuses []autoscalingv2.MetricSt
 }
 
 func target(spec *autoscalingv2.MetricSpec, status *autoscalingv2.MetricStatus) string {
-	want, now := TargetOf(spec), CurrentOf(status)
+	want, now := TargetOf(spec), currentOf(spec.Type, status)
 	switch spec.Type {
 	case autoscalingv2.ResourceMetricSourceType:
 		return string(spec.Resource.Name) + ": " + share(want, now)
 	case autoscalingv2.ContainerResourceMetricSourceType:
 		return string(spec.ContainerResource.Name) + ": " + share(want, now)
 	case autoscalingv2.PodsMetricSourceType:
-		return quantity(now, func(v *autoscalingv2.MetricValueStatus) *apiresource.Quantity { return v.AverageValue }) + "/" + want.AverageValue.String()
+		return average(now) + "/" + want.AverageValue.String()
 	case autoscalingv2.ObjectMetricSourceType, autoscalingv2.ExternalMetricSourceType:
-		if want.AverageValue != nil {
-			return quantity(now, func(v *autoscalingv2.MetricValueStatus) *apiresource.Quantity { return v.AverageValue }) + "/" + want.AverageValue.String() + " (avg)"
+		current := "<unknown>"
+		switch {
+		case want.AverageValue == nil && now != nil:
+			current = now.Value.String()
+		case want.AverageValue != nil && now != nil && now.AverageValue != nil:
+			current = now.AverageValue.String()
 		}
-		return quantity(now, func(v *autoscalingv2.MetricValueStatus) *apiresource.Quantity { return v.Value }) + "/" + want.Value.String()
+		if want.AverageValue != nil {
+			return current + "/" + want.AverageValue.String() + " (avg)"
+		}
+		return current + "/" + want.Value.String()
 	}
 	return "<unknown type>"
 }
 
 func share(want *autoscalingv2.MetricTarget, now *autoscalingv2.MetricValueStatus) string {
 	if want.AverageValue != nil {
-		return quantity(now, func(v *autoscalingv2.MetricValueStatus) *apiresource.Quantity { return v.AverageValue }) + "/" + want.AverageValue.String()
+		return average(now) + "/" + want.AverageValue.String()
 	}
 	current, goal := "<unknown>", "<auto>"
 	if now != nil && now.AverageUtilization != nil {
@@ -193,11 +199,12 @@ func share(want *autoscalingv2.MetricTarget, now *autoscalingv2.MetricValueStatu
 	return current + "/" + goal
 }
 
-func quantity(v *autoscalingv2.MetricValueStatus, of func(*autoscalingv2.MetricValueStatus) *apiresource.Quantity) string {
-	if v == nil || of(v) == nil {
+// average is a mean as kubectl shows it: "<nil>" if the metric is there and has none.
+func average(v *autoscalingv2.MetricValueStatus) string {
+	if v == nil {
 		return "<unknown>"
 	}
-	return of(v).String()
+	return v.AverageValue.String()
 }
 
 // TargetOf is what a metric is to be; never nil.
@@ -217,19 +224,19 @@ func TargetOf(m *autoscalingv2.MetricSpec) *autoscalingv2.MetricTarget {
 	return &autoscalingv2.MetricTarget{}
 }
 
-// CurrentOf is what a metric is, nil if that is not known.
-func CurrentOf(m *autoscalingv2.MetricStatus) *autoscalingv2.MetricValueStatus {
+// currentOf is what a metric of the type is now; nil if the status has none of it.
+func currentOf(source autoscalingv2.MetricSourceType, m *autoscalingv2.MetricStatus) *autoscalingv2.MetricValueStatus {
 	switch {
 	case m == nil:
-	case m.Resource != nil:
+	case source == autoscalingv2.ResourceMetricSourceType && m.Resource != nil:
 		return &m.Resource.Current
-	case m.ContainerResource != nil:
+	case source == autoscalingv2.ContainerResourceMetricSourceType && m.ContainerResource != nil:
 		return &m.ContainerResource.Current
-	case m.Pods != nil:
+	case source == autoscalingv2.PodsMetricSourceType && m.Pods != nil:
 		return &m.Pods.Current
-	case m.Object != nil:
+	case source == autoscalingv2.ObjectMetricSourceType && m.Object != nil:
 		return &m.Object.Current
-	case m.External != nil:
+	case source == autoscalingv2.ExternalMetricSourceType && m.External != nil:
 		return &m.External.Current
 	}
 	return nil

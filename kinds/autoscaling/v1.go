@@ -28,6 +28,11 @@ func fromV1(obj resource.Object) (resource.Object, error) {
 	to.Spec.MinReplicas, to.Spec.MaxReplicas = from.Spec.MinReplicas, from.Spec.MaxReplicas
 	to.Status.ObservedGeneration, to.Status.LastScaleTime = from.Status.ObservedGeneration, from.Status.LastScaleTime
 	to.Status.CurrentReplicas, to.Status.DesiredReplicas = from.Status.CurrentReplicas, from.Status.DesiredReplicas
+	if share := from.Status.CurrentCPUUtilizationPercentage; share != nil {
+		to.Status.CurrentMetrics = []autoscalingv2.MetricStatus{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricStatus{
+			Name: corev1.ResourceCPU, Current: autoscalingv2.MetricValueStatus{AverageUtilization: share},
+		}}}
+	}
 	var metrics []autoscalingv1.MetricSpec
 	var statuses []autoscalingv1.MetricStatus
 	for key, into := range map[string]any{
@@ -42,6 +47,9 @@ func fromV1(obj resource.Object) (resource.Object, error) {
 	}
 	for i := range metrics {
 		to.Spec.Metrics = append(to.Spec.Metrics, specFromV1(&metrics[i]))
+	}
+	if len(statuses) > 0 {
+		to.Status.CurrentMetrics = nil // these have more to say
 	}
 	for i := range statuses {
 		to.Status.CurrentMetrics = append(to.Status.CurrentMetrics, statusFromV1(&statuses[i]))

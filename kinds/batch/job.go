@@ -60,8 +60,8 @@ func Job() *resource.Resource {
 func defaultJob(job *batchv1.Job) {
 	defaultJobSpec(&job.Spec)
 	podspec.DefaultTemplate(&job.Spec.Template)
-	if len(job.Labels) == 0 && len(job.Spec.Template.Labels) > 0 {
-		job.Labels = maps.Clone(job.Spec.Template.Labels)
+	if len(job.Labels) == 0 {
+		job.Labels = job.Spec.Template.Labels // the same map: selectOwnPods adds to both, as upstream does
 	}
 	spec := &job.Spec
 	if spec.Completions == nil && spec.Parallelism == nil {
@@ -120,16 +120,18 @@ func prepareJobCreate(job *batchv1.Job) {
 // selectOwnPods gives the template labels that no other job has, and selects by one of them. Labels that are there are left, to be
 // refused if they are wrong.
 func selectOwnPods(job *batchv1.Job) {
-	labels := maps.Clone(job.Spec.Template.Labels)
-	if labels == nil {
-		labels = map[string]string{}
+	if job.Spec.Template.Labels == nil {
+		job.Spec.Template.Labels = map[string]string{}
 	}
+	labels := job.Spec.Template.Labels
 	for key, value := range ownLabels(job) {
 		if _, there := labels[key]; !there {
 			labels[key] = value
 		}
 	}
-	job.Spec.Template.Labels = labels
+	if len(job.Labels) == 0 && len(utilvalidation.IsValidLabelValue(job.Name)) == 0 { // else the template's are refused alone
+		job.Labels = maps.Clone(labels)
+	}
 	selector := job.Spec.Selector.DeepCopy()
 	if selector == nil {
 		selector = &metav1.LabelSelector{}

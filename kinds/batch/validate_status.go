@@ -25,11 +25,12 @@ func validateJobStatus(job, old *batchv1.Job) field.ErrorList {
 		s.uids(path.Child("uncountedTerminatedPods", "succeeded"), uncounted.Succeeded, seen)
 		s.uids(path.Child("uncountedTerminatedPods", "failed"), uncounted.Failed, seen)
 	}
-	s.conditions()
-	s.times()
+	s.outcome()
 	s.finished()
 	s.indexes()
-	s.counters()
+	s.pods()
+	s.success()
+	s.changes()
 	return s.errs
 }
 
@@ -67,38 +68,56 @@ func (s *statusCheck) uids(path *field.Path, uids []types.UID, seen map[types.UI
 	}
 }
 
-func (s *statusCheck) conditions() {
+// outcome wants the conditions and times of an end to go together.
+func (s *statusCheck) outcome() {
 	complete, failed := s.now(batchv1.JobComplete), s.now(batchv1.JobFailed)
 	target, met := s.now(batchv1.JobFailureTarget), s.now(batchv1.JobSuccessCriteriaMet)
 	ended := s.turned(batchv1.JobComplete)
 	s.clash((ended || s.turned(batchv1.JobFailed)) && complete && failed, "cannot set Complete=True and Failed=true conditions")
 	s.clash((ended || s.turned(batchv1.JobFailureTarget)) && complete && target, "cannot set Complete=True and FailureTarget=true conditions")
-	s.clash((s.turned(batchv1.JobFailed) || s.failedIndexesChanged()) && failed && !target, "cannot set Failed=True condition without the FailureTarget=true condition")
-	s.clash((ended || s.turned(batchv1.JobSuccessCriteriaMet)) && complete && !met, "cannot set Complete=True condition without the SuccessCriteriaMet=true condition")
-	s.clash(met && failed, "cannot set SuccessCriteriaMet=True and Failed=true conditions")
-	s.clash(met && target, "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions")
-	s.clash(s.job.Spec.SuccessPolicy != nil && !met && complete, "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True")
-	for _, c := range []batchv1.JobConditionType{batchv1.JobFailed, batchv1.JobComplete, batchv1.JobFailureTarget} {
-		s.clash(s.before(c) && !s.now(c), fmt.Sprintf("cannot disable the terminal %s=True condition", c))
-	}
-	s.clash(s.before(batchv1.JobSuccessCriteriaMet) && !met, "cannot disable the SuccessCriteriaMet=True condition")
-	s.clash(s.before(batchv1.JobComplete) && !s.before(batchv1.JobSuccessCriteriaMet) && met, "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions")
-}
-
-func (s *statusCheck) times() {
 	start, end := s.job.Status.StartTime, s.job.Status.CompletionTime
-	started := !equality.Semantic.DeepEqual(start, s.old.Status.StartTime)
-	completed := !equality.Semantic.DeepEqual(end, s.old.Status.CompletionTime)
-	if s.turned(batchv1.JobComplete) || completed {
-		s.invalid(end != nil && !s.now(batchv1.JobComplete), "completionTime", end, "cannot set completionTime when there is no Complete=True condition")
-		if end == nil && s.now(batchv1.JobComplete) {
+	if ended || s.completed() {
+		s.invalid(end != nil && !complete, "completionTime", end, "cannot set completionTime when there is no Complete=True condition")
+		if end == nil && complete {
 			s.errs = append(s.errs, field.Required(s.path.Child("completionTime"), "completionTime is required for Complete jobs"))
 		}
 	}
-	s.invalid((started || completed) && start != nil && end != nil && end.Before(start), "completionTime", end, "must be equal to or after `startTime`")
-	s.invalid(completed && end != nil && s.old.Status.CompletionTime != nil, "completionTime", end, "field is immutable")
+	s.invalid((s.started() || s.completed()) && start != nil && end != nil && end.Before(start), "completionTime", end, "must be equal to or after `startTime`")
+	s.clash((s.turned(batchv1.JobFailed) || s.failedIndexesChanged()) && failed && !target, "cannot set Failed=True condition without the FailureTarget=true condition")
+	s.clash((ended || s.turned(batchv1.JobSuccessCriteriaMet)) && complete && !met, "cannot set Complete=True condition without the SuccessCriteriaMet=true condition")
+}
+
+func (s *statusCheck) started() bool {
+	return !equality.Semantic.DeepEqual(s.job.Status.StartTime, s.old.Status.StartTime)
+}
+
+func (s *statusCheck) completed() bool {
+	return !equality.Semantic.DeepEqual(s.job.Status.CompletionTime, s.old.Status.CompletionTime)
+}
+
+// success wants the criteria of a success to go with how the job ended.
+func (s *statusCheck) success() {
+	met := s.now(batchv1.JobSuccessCriteriaMet)
+	s.clash(met && s.now(batchv1.JobFailed), "cannot set SuccessCriteriaMet=True and Failed=true conditions")
+	s.clash(met && s.now(batchv1.JobFailureTarget), "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions")
+	s.clash(s.job.Spec.SuccessPolicy != nil && !met && s.now(batchv1.JobComplete), "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True")
+}
+
+// changes: what has ended stays ended. Counters only grow, unless an indexed job was made smaller.
+func (s *statusCheck) changes() {
+	for _, c := range []batchv1.JobConditionType{batchv1.JobFailed, batchv1.JobComplete, batchv1.JobFailureTarget} {
+		s.clash(s.before(c) && !s.now(c), fmt.Sprintf("cannot disable the terminal %s=True condition", c))
+	}
+	now, before := &s.job.Status, &s.old.Status
+	s.invalid(now.Failed < before.Failed, "failed", now.Failed, "cannot decrease the failed counter")
+	elastic := Indexed(&s.job.Spec) && equality.Semantic.DeepEqual(s.job.Spec.Completions, s.job.Spec.Parallelism)
+	s.invalid(!elastic && now.Succeeded < before.Succeeded, "succeeded", now.Succeeded, "cannot decrease the succeeded counter")
+	s.invalid(s.completed() && now.CompletionTime != nil && before.CompletionTime != nil, "completionTime", now.CompletionTime, "field is immutable")
 	resuming := s.before(batchv1.JobSuspended) && isFalse(s.job, batchv1.JobSuspended)
-	s.invalid(started && !resuming && s.old.Status.StartTime != nil && !ptr.Deref(s.job.Spec.Suspend, false), "startTime", start, "field is immutable for unsuspended job once set")
+	s.invalid(s.started() && !resuming && before.StartTime != nil && !ptr.Deref(s.job.Spec.Suspend, false), "startTime", now.StartTime, "field is immutable for unsuspended job once set")
+	met := s.now(batchv1.JobSuccessCriteriaMet)
+	s.clash(s.before(batchv1.JobSuccessCriteriaMet) && !met, "cannot disable the SuccessCriteriaMet=True condition")
+	s.clash(s.before(batchv1.JobComplete) && !s.before(batchv1.JobSuccessCriteriaMet) && met, "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions")
 }
 
 func isFalse(job *batchv1.Job, of batchv1.JobConditionType) bool {
@@ -112,23 +131,31 @@ func isFalse(job *batchv1.Job, of batchv1.JobConditionType) bool {
 
 // finished wants a job that has ended to have nothing left to do.
 func (s *statusCheck) finished() {
-	now, before := &s.job.Status, &s.old.Status
-	turned := Finished(s.job) != Finished(s.old)
 	if !Finished(s.job) {
-		s.invalid((!equality.Semantic.DeepEqual(now.Ready, before.Ready) || now.Active != before.Active) && ptr.Deref(now.Ready, 0) > now.Active,
-			"ready", ptr.Deref(now.Ready, 0), "cannot set more ready pods than active")
 		return
 	}
+	now, before, turned := &s.job.Status, &s.old.Status, s.endedNow()
 	s.invalid((turned || now.Active != before.Active) && now.Active > 0, "active", now.Active, "active>0 is invalid for finished job")
 	empty := ptr.Deref(s.job.Spec.Suspend, false) && s.job.Spec.Completions != nil && *s.job.Spec.Completions == 0
-	if (turned || !equality.Semantic.DeepEqual(now.StartTime, before.StartTime)) && !empty && now.StartTime == nil {
+	if (turned || s.started()) && !empty && now.StartTime == nil {
 		s.errs = append(s.errs, field.Required(s.path.Child("startTime"), "startTime is required for finished job"))
 	}
 	left := now.UncountedTerminatedPods
 	s.invalid((turned || !equality.Semantic.DeepEqual(left, before.UncountedTerminatedPods)) && left != nil && len(left.Failed)+len(left.Succeeded) > 0,
 		"uncountedTerminatedPods", left, "must be empty for finished job")
-	s.invalid((turned || !equality.Semantic.DeepEqual(now.Terminating, before.Terminating)) && ptr.Deref(now.Terminating, 0) > 0,
+}
+
+// endedNow says whether the job ended, or is said not to have, with this write.
+func (s *statusCheck) endedNow() bool { return Finished(s.job) != Finished(s.old) }
+
+// pods wants the numbers of pods to go together.
+func (s *statusCheck) pods() {
+	now, before := &s.job.Status, &s.old.Status
+	s.invalid(Finished(s.job) && (s.endedNow() || !equality.Semantic.DeepEqual(now.Terminating, before.Terminating)) && ptr.Deref(now.Terminating, 0) > 0,
 		"terminating", now.Terminating, "terminating>0 is invalid for finished job")
+	if now.Ready != nil && (now.Active != before.Active || !equality.Semantic.DeepEqual(now.Ready, before.Ready)) {
+		s.invalid(*now.Ready > now.Active, "ready", *now.Ready, "cannot set more ready pods than active")
+	}
 }
 
 func (s *statusCheck) failedIndexesChanged() bool {
@@ -136,36 +163,28 @@ func (s *statusCheck) failedIndexesChanged() bool {
 }
 
 func (s *statusCheck) indexes() {
-	completed, failed := s.job.Status.CompletedIndexes, s.job.Status.FailedIndexes
-	changed := completed != s.old.Status.CompletedIndexes
+	completed, failed, completions := s.job.Status.CompletedIndexes, s.job.Status.FailedIndexes, s.job.Spec.Completions
+	changed, failedChanged := completed != s.old.Status.CompletedIndexes, s.failedIndexesChanged()
+	perIndex := s.job.Spec.BackoffLimitPerIndex != nil
+	var done, lost []Interval
+	if completions != nil {
+		var err error
+		if done, err = ParseIndexes(completed, int(*completions)); err != nil && changed {
+			s.invalid(true, "completedIndexes", completed, "error parsing completedIndexes: "+err.Error())
+		}
+	}
+	if completions != nil && failed != nil {
+		var err error
+		if lost, err = ParseIndexes(*failed, int(*completions)); err != nil && failedChanged && perIndex {
+			s.invalid(true, "failedIndexes", *failed, "error parsing failedIndexes: "+err.Error())
+		}
+	}
 	s.invalid(changed && completed != "" && !Indexed(&s.job.Spec), "completedIndexes", completed, "cannot set non-empty completedIndexes when non-indexed completion mode")
-	if s.failedIndexesChanged() && failed != nil && s.job.Spec.BackoffLimitPerIndex == nil {
-		s.invalid(true, "failedIndexes", *failed, "cannot set non-null failedIndexes when backoffLimitPerIndex is null")
-	}
-	if s.job.Spec.Completions == nil {
-		return
-	}
-	n := int(*s.job.Spec.Completions)
-	done, err := ParseIndexes(completed, n)
-	if err != nil && changed {
-		s.invalid(true, "completedIndexes", completed, "error parsing completedIndexes: "+err.Error())
-	}
 	if failed == nil {
 		return
 	}
-	lost, err := ParseIndexes(*failed, n)
-	if err != nil && s.failedIndexesChanged() && s.job.Spec.BackoffLimitPerIndex != nil {
-		s.invalid(true, "failedIndexes", *failed, "error parsing failedIndexes: "+err.Error())
-	}
-	if index, both := overlap(done, lost); both && (changed || s.failedIndexesChanged()) {
+	s.invalid(failedChanged && !perIndex, "failedIndexes", *failed, "cannot set non-null failedIndexes when backoffLimitPerIndex is null")
+	if index, both := overlap(done, lost); both && (changed || failedChanged) {
 		s.invalid(true, "failedIndexes", *failed, fmt.Sprintf("failedIndexes and completedIndexes overlap at index: %d", index))
 	}
-}
-
-// counters only grow, unless an indexed job was made smaller.
-func (s *statusCheck) counters() {
-	now, before := &s.job.Status, &s.old.Status
-	s.invalid(now.Failed < before.Failed, "failed", now.Failed, "cannot decrease the failed counter")
-	elastic := Indexed(&s.job.Spec) && equality.Semantic.DeepEqual(s.job.Spec.Completions, s.job.Spec.Parallelism)
-	s.invalid(!elastic && now.Succeeded < before.Succeeded, "succeeded", now.Succeeded, "cannot decrease the succeeded counter")
 }

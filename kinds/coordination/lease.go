@@ -21,6 +21,7 @@ func Lease() *resource.Resource {
 		PrepareCreate:       resource.Do(func(lease *coordinationv1.Lease) { dropCoordination(lease, &coordinationv1.Lease{}) }),
 		PrepareUpdate:       resource.Do2(dropCoordination),
 		Validate:            resource.Typed(validateLease),
+		AnyFinalizer:        true,
 		ChecksNameOnce:      true,
 		ValidateUpdate:      resource.Typed2(func(lease, _ *coordinationv1.Lease) field.ErrorList { return validateLease(lease) }),
 		AllowCreateOnUpdate: true,

@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -22,7 +21,7 @@ func Event() *resource.Resource {
 		NewList:                  func() runtime.Object { return &corev1.EventList{} },
 		Validate:                 resource.Typed(validateEventCore),
 		ValidateUpdate:           resource.Typed2(validateEventCoreUpdate),
-		ValidateName:             func(name string, _ bool) []string { return path.IsValidPathSegmentName(name) },
+		LooseMetadata:            true,
 		AllowCreateOnUpdate:      true,
 		AllowUnconditionalUpdate: true,
 		Columns:                  eventColumns(),

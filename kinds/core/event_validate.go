@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/meta"
+	"proa/kinds/resource"
 )
 
 // The longest that an event's texts may be, in bytes.
@@ -77,7 +78,7 @@ func validateEventTexts(event *corev1.Event, reporter *field.Path) field.ErrorLi
 // validateEventStrictly is what events.k8s.io/v1 wants of a new event: nothing of the older form.
 func validateEventStrictly(event *corev1.Event) field.ErrorList {
 	errs := validateEvent(event, field.NewPath("reportingController"))
-	errs = append(errs, meta.Each(field.NewPath("metadata", "name"), event.Name, utilvalidation.IsDNS1123Subdomain(event.Name))...)
+	errs = append(errs, meta.Validate(&resource.Resource{Namespaced: true}, event)...)
 	errs = append(errs, validateEventSeries(event)...)
 	if event.EventTime.IsZero() {
 		errs = append(errs, field.Required(field.NewPath("eventTime"), ""))
@@ -104,6 +105,9 @@ func validateEventStrictly(event *corev1.Event) field.ErrorList {
 // validateEventStrictlyUpdate: under events.k8s.io/v1 only the series of an event goes on.
 func validateEventStrictlyUpdate(event, old *corev1.Event) field.ErrorList {
 	errs := validateEvent(event, field.NewPath("reportingController"))
+	for i, finalizer := range event.Finalizers {
+		errs = append(errs, meta.KnownFinalizer(field.NewPath("metadata", "finalizers").Index(i), finalizer)...)
+	}
 	if !reflect.DeepEqual(event.Series, old.Series) {
 		errs = append(errs, validateEventSeries(event)...)
 	}

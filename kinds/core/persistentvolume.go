@@ -111,7 +111,7 @@ func validatePersistentVolumeUpdate(v, old *corev1.PersistentVolume) field.Error
 	}
 	errs = append(errs, validation.ValidateImmutableField(v.Spec.VolumeMode, old.Spec.VolumeMode, field.NewPath("volumeMode"))...)
 	if old.Spec.NodeAffinity != nil {
-		if !equality.Semantic.DeepEqual(v.Spec.NodeAffinity, old.Spec.NodeAffinity) {
+		if !sameNodes(v.Spec.NodeAffinity, old.Spec.NodeAffinity) {
 			errs = append(errs, field.Invalid(field.NewPath("nodeAffinity"), v.Spec.NodeAffinity, "field is immutable, except for updating from beta label to GA"))
 		}
 	}
@@ -119,6 +119,26 @@ func validatePersistentVolumeUpdate(v, old *corev1.PersistentVolume) field.Error
 		errs = append(errs, field.Forbidden(field.NewPath("spec", "volumeAttributesClassName"), "update from non-nil value to nil is forbidden"))
 	}
 	return errs
+}
+
+// stableLabels are the labels of nodes that once were beta, by the beta's name.
+var stableLabels = map[string]string{
+	corev1.LabelFailureDomainBetaZone: corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaRegion: corev1.LabelTopologyRegion,
+	corev1.LabelInstanceType: corev1.LabelInstanceTypeStable, "beta.kubernetes.io/os": corev1.LabelOSStable, "beta.kubernetes.io/arch": corev1.LabelArchStable,
+}
+
+// sameNodes lets the key of a label that was beta become the stable one. As upstream's, it also lets other keys become empty.
+func sameNodes(now, before *corev1.VolumeNodeAffinity) bool {
+	rule := equality.Semantic.Copy()
+	if err := rule.AddFunc(func(now, before corev1.NodeSelectorRequirement) bool {
+		if stableLabels[before.Key] == now.Key {
+			before.Key = now.Key
+		}
+		return equality.Semantic.DeepEqual(now, before)
+	}); err != nil {
+		return false
+	}
+	return rule.DeepEqual(now, before)
 }
 
 // betaMountOptions is the annotation from before spec.mountOptions.

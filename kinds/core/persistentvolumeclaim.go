@@ -64,6 +64,8 @@ func defaultClaim(c *corev1.PersistentVolumeClaim) {
 		c.Status.Phase = corev1.ClaimPending
 	}
 	podspec.DefaultClaimSpec(&c.Spec)
+	meta.RoundUp(c.Status.Capacity)
+	meta.RoundUp(c.Status.AllocatedResources)
 }
 
 // normalizeSources keeps the two fields that say where a claim's first content comes from alike. The older one takes
@@ -127,7 +129,8 @@ func validateClaimUpdate(c, old *corev1.PersistentVolumeClaim) field.ErrorList {
 		errs = append(errs, field.Forbidden(path.Child("resources", "requests", "storage"), "field can not be less than status.capacity"))
 	}
 	errs = append(errs, validation.ValidateImmutableField(c.Spec.VolumeMode, old.Spec.VolumeMode, field.NewPath("volumeMode"))...)
-	if old.Status.CurrentVolumeAttributesClassName != nil {
+	changed := !equality.Semantic.DeepEqual(c.Spec.VolumeAttributesClassName, old.Spec.VolumeAttributesClassName)
+	if changed && old.Status.CurrentVolumeAttributesClassName != nil {
 		at := path.Child("volumeAttributesClassName")
 		if name := c.Spec.VolumeAttributesClassName; name == nil {
 			errs = append(errs, field.Forbidden(at, "update to nil is forbidden when status.currentVolumeAttributesClassName is not nil"))
@@ -164,7 +167,12 @@ func validateClaimStatus(c, _ *corev1.PersistentVolumeClaim) field.ErrorList {
 			errs = append(errs, wrong...)
 			continue
 		}
-		errs = append(errs, meta.Quantity(at.Key(string(name)), corev1.ResourceStorage, c.Status.AllocatedResources[name])...)
+		amount := c.Status.AllocatedResources[name]
+		if wrong := meta.BasicQuantity(at.Key(string(name)), amount); len(wrong) > 0 {
+			errs = append(errs, wrong...)
+			continue
+		}
+		errs = append(errs, meta.Quantity(at.Key(string(name)), corev1.ResourceStorage, amount)...)
 	}
 	return errs
 }

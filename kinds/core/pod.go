@@ -35,7 +35,7 @@ func Pod() *resource.Resource {
 		},
 		Subresources: []resource.Subresource{
 			{
-				Name: "ephemeralcontainers", Verbs: []string{"get", "patch", "update"},
+				Name: "ephemeralcontainers", ChecksName: true, Verbs: []string{"get", "patch", "update"},
 				PrepareUpdate: resource.Do2(preparePodEphemeralContainers), ValidateUpdate: resource.Typed2(podspec.ValidateEphemeralContainersUpdate),
 			},
 			{

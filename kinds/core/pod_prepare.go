@@ -9,7 +9,7 @@ import (
 
 func preparePodCreate(pod *corev1.Pod) {
 	pod.Generation = 1
-	pod.Status = corev1.PodStatus{Phase: corev1.PodPending}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: pod.Status.QOSClass} // a class that is claimed stays, as upstream's
 	podspec.DropDisabled(&pod.Spec)
 	pod.Status.QOSClass = podspec.QOSClass(pod)
 	if len(pod.Spec.SchedulingGates) > 0 {
@@ -45,6 +45,21 @@ func preparePodStatus(pod, old *corev1.Pod) {
 		pod.Status.ObservedGeneration = old.Status.ObservedGeneration
 	}
 	keepObservedGenerations(pod.Status.Conditions, old.Status.Conditions)
+	dropDisabledStatus(&pod.Status, &old.Status)
+}
+
+// dropDisabledStatus drops what is beta and off by default: what a node gives a claim, and the digest of a mounted image.
+func dropDisabledStatus(s, old *corev1.PodStatus) {
+	if len(old.NodeAllocatableResourceClaimStatuses) == 0 {
+		s.NodeAllocatableResourceClaimStatuses = nil
+	}
+	for _, list := range [][]corev1.ContainerStatus{s.ContainerStatuses, s.InitContainerStatuses, s.EphemeralContainerStatuses} {
+		for i := range list {
+			for j := range list[i].VolumeMounts {
+				list[i].VolumeMounts[j].VolumeStatus = nil
+			}
+		}
+	}
 }
 
 // keepObservedGenerations matches conditions by type; several of one type are matched in order.

@@ -30,6 +30,7 @@ func ReplicationController() *resource.Resource {
 		PrepareCreate:  resource.Do(createReplicationController),
 		PrepareUpdate:  resource.Do2(updateReplicationController),
 		Validate:       resource.Typed(validateReplicationController),
+		ValidateName:   meta.NameAlone,
 		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(func(rc, _ *corev1.ReplicationController) field.ErrorList { return validateReplicationController(rc) }),
 		Warnings:       replicationControllerWarnings,

@@ -32,6 +32,7 @@ func Service() *resource.Resource {
 			validateServiceUpdate),
 		Warnings:                 func(obj, _ resource.Object) []string { return serviceWarnings(obj.(*corev1.Service)) },
 		ValidateName:             validation.NameIsDNSLabel, // KEP-5311: no longer a DNS-1035 label
+		ChecksNameOnce:           true,
 		AllowCreateOnUpdate:      true,
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{

@@ -72,11 +72,12 @@ func NameAndCreatedRow(obj resource.Object) []any {
 // Joined is a cell with at most three of the items, and how many more there are.
 func Joined(items []string, empty string) string {
 	const shown = 3
-	if len(items) == 0 {
+	text := strings.Join(items[:min(shown, len(items))], ",")
+	switch {
+	case text == "":
 		return empty
+	case len(items) > shown:
+		return fmt.Sprintf("%s + %d more...", text, len(items)-shown)
 	}
-	if len(items) > shown {
-		return fmt.Sprintf("%s + %d more...", strings.Join(items[:shown], ","), len(items)-shown)
-	}
-	return strings.Join(items, ",")
+	return text
 }

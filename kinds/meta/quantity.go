@@ -21,6 +21,14 @@ func RoundUp(list corev1.ResourceList) {
 	}
 }
 
+// BasicQuantity wants an amount that is not negative, in the words that volumes have for it.
+func BasicQuantity(path *field.Path, value resource.Quantity) field.ErrorList {
+	if value.Value() < 0 {
+		return field.ErrorList{field.Invalid(path, value.Value(), "must be a valid resource quantity")}
+	}
+	return nil
+}
+
 // Quantity wants an amount that is not negative, and whole for what is counted in pieces.
 func Quantity(path *field.Path, name corev1.ResourceName, value resource.Quantity) field.ErrorList {
 	var errs field.ErrorList

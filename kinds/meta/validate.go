@@ -13,8 +13,24 @@ import (
 	"proa/kinds/resource"
 )
 
+// ValidateCreate says what is wrong with a new object; validate is the rule of its kind, or nil.
+func ValidateCreate(row *resource.Resource, obj resource.Object, validate func(resource.Object) field.ErrorList) field.ErrorList {
+	var errs field.ErrorList
+	if validate != nil {
+		errs = validate(obj)
+	}
+	switch {
+	case row.Virtual: // what is not stored has no name
+		return errs
+	case !row.LooseMetadata:
+		return append(Validate(row, obj), errs...)
+	case len(errs) > 0:
+		return errs
+	}
+	return validation.ValidateObjectMetaAccessor(obj, row.Namespaced, FitsInPath, field.NewPath("metadata"))
+}
+
 // Validate says what is wrong with the metadata of a new object: names, labels, annotations, owners, finalizers.
-// The caller adds what the row's own Validate finds.
 func Validate(row *resource.Resource, obj resource.Object) field.ErrorList {
 	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row), field.NewPath("metadata"))
 	return append(errs, knownFinalizers(row, obj)...)
@@ -50,6 +66,9 @@ func ValidateUpdate(row *resource.Resource, obj, old resource.Object, door *reso
 	path := field.NewPath("metadata")
 	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, FitsInPath, path)
 	errs = append(errs, validation.ValidateObjectMetaAccessorUpdate(obj, old, path)...)
+	if row.LooseMetadata {
+		return Distinct(errs)
+	}
 	if row.ChecksNameOnce || door != nil && !door.ChecksName {
 		return Distinct(append(errs, knownFinalizers(row, obj)...))
 	}
@@ -62,6 +81,14 @@ func FitsInPath(name string, prefix bool) []string {
 		return content.IsPathSegmentPrefix(name)
 	}
 	return content.IsPathSegmentName(name)
+}
+
+// NameAlone is the rule for names that are DNS subdomains, where a generateName may be anything that leads to one.
+func NameAlone(name string, prefix bool) []string {
+	if prefix {
+		return FitsInPath(name, true)
+	}
+	return validation.NameIsDNSSubdomain(name, false)
 }
 
 // Distinct drops errors that two rules found alike.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	netutils "k8s.io/utils/net"
 
 	"proa/kinds/meta"
 	"proa/kinds/resource"
@@ -209,18 +210,20 @@ func validateReference(group *string, kind, name string, at *field.Path) field.E
 	return errs
 }
 
-func validateStatus(i, _ *networkingv1.Ingress) field.ErrorList {
+func validateStatus(i, old *networkingv1.Ingress) field.ErrorList {
 	var errs field.ErrorList
+	var before []string
+	for _, point := range old.Status.LoadBalancer.Ingress {
+		before = append(before, point.IP)
+	}
 	for n, point := range i.Status.LoadBalancer.Ingress {
 		at := field.NewPath("status", "loadBalancer", "ingress").Index(n)
 		if point.IP != "" {
-			if _, err := netip.ParseAddr(point.IP); err != nil {
-				errs = append(errs, field.Invalid(at.Child("ip"), point.IP, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"))
-			}
+			errs = append(errs, meta.IP(at.Child("ip"), point.IP, before)...)
 		}
 		if point.Hostname != "" {
 			errs = append(errs, meta.Each(at.Child("hostname"), point.Hostname, utilvalidation.IsDNS1123Subdomain(point.Hostname))...)
-			if _, err := netip.ParseAddr(point.Hostname); err == nil {
+			if netutils.ParseIPSloppy(point.Hostname) != nil {
 				errs = append(errs, field.Invalid(at.Child("hostname"), point.Hostname, "must be a DNS name, not an IP address"))
 			}
 		}

@@ -28,7 +28,7 @@ func IngressClass() *resource.Resource {
 		}),
 		Validate: resource.Typed(validateClass),
 		ValidateUpdate: resource.Typed2(func(c, old *networkingv1.IngressClass) field.ErrorList {
-			return append(validateClass(c), validation.ValidateImmutableField(c.Spec.Controller, old.Spec.Controller, field.NewPath("spec", "controller"))...)
+			return append(validation.ValidateImmutableField(c.Spec.Controller, old.Spec.Controller, field.NewPath("spec", "controller")), validateClass(c)...)
 		}),
 		AllowUnconditionalUpdate: true,
 		Columns: []resource.Column{

@@ -21,10 +21,10 @@ import (
 func RuntimeClass() *resource.Resource {
 	return &resource.Resource{
 		Group: nodev1.GroupName, Version: "v1", Name: "runtimeclasses", Singular: "runtimeclass", Kind: "RuntimeClass",
-		New:      func() resource.Object { return &nodev1.RuntimeClass{} },
-		NewList:  func() runtime.Object { return &nodev1.RuntimeClassList{} },
-		Default:  resource.Do(func(c *nodev1.RuntimeClass) { roundOverhead(c) }),
-		Validate: resource.Typed(validate),
+		New:          func() resource.Object { return &nodev1.RuntimeClass{} },
+		NewList:      func() runtime.Object { return &nodev1.RuntimeClassList{} },
+		AnyFinalizer: true,
+		Validate:     resource.Typed(validate),
 		ValidateUpdate: resource.Typed2(func(c, old *nodev1.RuntimeClass) field.ErrorList {
 			return append(validate(c), validation.ValidateImmutableField(c.Handler, old.Handler, field.NewPath("handler"))...)
 		}),
@@ -32,12 +32,6 @@ func RuntimeClass() *resource.Resource {
 		AllowUnconditionalUpdate: false,
 		Columns:                  []resource.Column{meta.Name(), meta.Column("Handler", metav1.ObjectMeta{}.SwaggerDoc()["handler"]), meta.Age()},
 		Row:                      resource.Typed(func(c *nodev1.RuntimeClass) []any { return []any{c.Name, c.Handler, meta.Since(c.CreationTimestamp)} }),
-	}
-}
-
-func roundOverhead(c *nodev1.RuntimeClass) {
-	if c.Overhead != nil {
-		meta.RoundUp(c.Overhead.PodFixed)
 	}
 }
 

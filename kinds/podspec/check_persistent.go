@@ -58,7 +58,9 @@ func (c *checker) checkCapacity(path *field.Path, capacity corev1.ResourceList) 
 		c.add(field.NotSupported(path, capacity, []corev1.ResourceName{corev1.ResourceStorage}))
 	}
 	for _, name := range meta.Sorted(capacity) {
-		if size := capacity[name]; size.Sign() <= 0 {
+		size := capacity[name]
+		c.addAll(meta.BasicQuantity(path.Key(string(name)), size))
+		if size.Sign() <= 0 {
 			c.invalid(path.Key(string(name)), size.String(), "must be greater than zero")
 		}
 	}
@@ -103,7 +105,7 @@ func (c *checker) checkVolumeClasses(at *field.Path, spec *corev1.PersistentVolu
 			oneOf(c, at.Child("volumeMode"), *spec.VolumeMode, corev1.PersistentVolumeBlock, corev1.PersistentVolumeFilesystem)
 		}
 	}
-	if name := spec.VolumeAttributesClassName; name != nil {
+	if name := spec.VolumeAttributesClassName; name != nil && !inline {
 		if *name == "" {
 			c.required(at.Child("volumeAttributesClassName"), "an empty string is disallowed")
 		} else {

@@ -1,6 +1,8 @@
 package podspec
 
 import (
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
@@ -25,12 +27,16 @@ func ValidatePodStatusUpdate(pod, old *corev1.Pod) field.ErrorList {
 		c.checkNotRevived(list)
 	}
 	c.checkClaimStatuses(path.Child("resourceClaimStatuses"), status.ResourceClaimStatuses)
+	c.checkExtendedClaim(path.Child("extendedResourceClaimStatus"), status.ExtendedResourceClaimStatus)
 	c.checkPodIPs(path.Child("podIPs"), status.PodIPs, old.Status.PodIPs)
 	c.checkHostIPs(path.Child("hostIPs"), status, old.Status.HostIPs)
 	for _, list := range statusLists(path, status, &old.Status, &old.Spec) {
 		for i := range list.now {
 			c.checkContainerUser(list.path.Index(i).Child("user", "linux"), list.now[i].User)
 		}
+	}
+	for _, list := range statusLists(path, status, &old.Status, &pod.Spec) {
+		c.checkAllocated(list)
 	}
 	return c.errs
 }
@@ -62,13 +68,14 @@ type statusList struct {
 	spec       *corev1.PodSpec
 	now, old   []corev1.ContainerStatus
 	containers []corev1.Container
+	ephemeral  bool
 }
 
 func statusLists(path *field.Path, now, old *corev1.PodStatus, spec *corev1.PodSpec) []statusList {
 	return []statusList{
-		{path.Child("containerStatuses"), spec, now.ContainerStatuses, old.ContainerStatuses, spec.Containers},
-		{path.Child("initContainerStatuses"), spec, now.InitContainerStatuses, old.InitContainerStatuses, spec.InitContainers},
-		{path.Child("ephemeralContainerStatuses"), spec, now.EphemeralContainerStatuses, old.EphemeralContainerStatuses, nil},
+		{path.Child("containerStatuses"), spec, now.ContainerStatuses, old.ContainerStatuses, spec.Containers, false},
+		{path.Child("initContainerStatuses"), spec, now.InitContainerStatuses, old.InitContainerStatuses, spec.InitContainers, false},
+		{path.Child("ephemeralContainerStatuses"), spec, now.EphemeralContainerStatuses, old.EphemeralContainerStatuses, nil, true},
 	}
 }
 
@@ -102,26 +109,6 @@ func restarts(list statusList, name string, exitCode int32) bool {
 		}
 	}
 	return false
-}
-
-func (c *checker) checkClaimStatuses(path *field.Path, statuses []corev1.PodResourceClaimStatus) {
-	known, seen := map[string]bool{}, map[string]bool{}
-	for _, claim := range c.spec.ResourceClaims {
-		known[claim.Name] = true
-	}
-	for i, s := range statuses {
-		at := path.Index(i)
-		if !known[s.Name] {
-			c.invalid(at.Child("name"), s.Name, "must match the name of an entry in `spec.resourceClaims`")
-		}
-		if seen[s.Name] {
-			c.duplicate(at.Child("name"), s.Name)
-		}
-		seen[s.Name] = true
-		if s.ResourceClaimName != nil {
-			c.each(at.Child("resourceClaimName"), *s.ResourceClaimName, validation.NameIsDNSSubdomain(*s.ResourceClaimName, false))
-		}
-	}
 }
 
 func (c *checker) checkPodIPs(path *field.Path, ips, old []corev1.PodIP) {
@@ -162,8 +149,11 @@ func (c *checker) checkOnePerFamily(path *field.Path, ips []string, value any) {
 	if len(ips) < 2 {
 		return
 	}
-	// Addresses that cannot be read were refused one by one already.
-	if dual, err := netutils.IsDualStackIPStrings(ips); err == nil && (!dual || len(ips) > 2) {
+	dual, err := netutils.IsDualStackIPStrings(ips)
+	if err != nil {
+		c.add(field.InternalError(path, fmt.Errorf("failed to check for dual stack with error:%v", err)))
+	}
+	if !dual || len(ips) > 2 {
 		c.invalid(path, value, "may specify no more than one IP for each IP family")
 	}
 }

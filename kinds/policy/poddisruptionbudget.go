@@ -28,10 +28,9 @@ func PodDisruptionBudget() *resource.Resource {
 		PrepareCreate: resource.Do(func(b *policyv1.PodDisruptionBudget) {
 			b.Generation, b.Status = 1, policyv1.PodDisruptionBudgetStatus{}
 		}),
-		PrepareUpdate:  resource.Do2(prepareUpdate),
-		Validate:       resource.Typed(validate),
-		ValidateName:   meta.FitsInPath,
-		ChecksNameOnce: true,
+		PrepareUpdate: resource.Do2(prepareUpdate),
+		Validate:      resource.Typed(validate),
+		LooseMetadata: true,
 		ValidateUpdate: resource.Typed2(func(b, _ *policyv1.PodDisruptionBudget) field.ErrorList {
 			return validate(b)
 		}),

@@ -102,6 +102,9 @@ type Resource struct {
 	HashedAs string
 	// AnyFinalizer: finalizers need not have a domain. Upstream's choice for the kind.
 	AnyFinalizer bool
+	// LooseMetadata: of a new object's metadata only what all kinds have in common is checked, and only when nothing else is
+	// wrong. Upstream's choice for the kind.
+	LooseMetadata bool
 
 	// Custom is set for kinds that users defined, nil for all others.
 	Custom *Custom

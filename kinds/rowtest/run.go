@@ -58,7 +58,7 @@ func (s script) run() string {
 	switch s.d.Cmd {
 	case "create":
 		row, obj := s.created(s.d.Input)
-		return render(append(meta.Validate(row, obj), check(row.Validate, obj)...))
+		return render(meta.ValidateCreate(row, obj, row.Validate))
 	case "defaults":
 		_, obj := s.created(s.d.Input)
 		return s.pruned(obj)

@@ -156,7 +156,7 @@ func driverRow(d *storagev1.CSIDriver) []any {
 		}
 		modes = strings.Join(texts, ",")
 	}
-	if d.Spec.TokenRequests != nil {
+	if len(d.Spec.TokenRequests) > 0 {
 		var audiences []string
 		for _, r := range d.Spec.TokenRequests {
 			audiences = append(audiences, r.Audience)
