@@ -2,6 +2,7 @@ package encode
 
 import (
 	"encoding/binary"
+	"strconv"
 
 	"proa/store"
 )
@@ -64,9 +65,9 @@ func unknownSize(apiVersion, kind string, rawSize int) int {
 
 // appendRevision appends the second metadata field that sets the resourceVersion of a stored object.
 func appendRevision(b []byte, rev store.Revision) []byte {
-	s := FormatRevision(rev)
-	b = append(b, tagMeta, byte(len(s)+2), tagMetaRevision, byte(len(s)))
-	return append(b, s...)
+	digits := byte(revisionSize(rev) - 4)
+	b = append(b, tagMeta, digits+2, tagMetaRevision, digits)
+	return strconv.AppendInt(b, int64(rev), 10)
 }
 
 func revisionSize(rev store.Revision) int {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,12 +14,14 @@ import (
 	"proa/store"
 )
 
-// Events gather until Flush, or until there are so many bytes. What a stream keeps between two is a quarter of it at most:
-// most watchers are quiet most of the time.
+// Events gather until Flush, or until they fill a record. Between two flushes a stream has no buffer: most watchers are quiet
+// most of the time, and those of a busy table take turns.
 const (
-	streamBuffer = 64 << 10
-	streamKept   = streamBuffer / 4
+	streamBuffer = recordBody
+	streamSlack  = 8 << 10 // for the event that fills the record
 )
+
+var streamBuffers = sync.Pool{New: func() any { b := make([]byte, 0, streamBuffer+streamSlack); return &b }}
 
 // Stream writes watch events to one client. One goroutine uses it; Flush sends what was written.
 type Stream struct {
@@ -26,9 +29,10 @@ type Stream struct {
 	v       *Version
 	w       http.ResponseWriter
 	flush   http.Flusher
-	buf     []byte // not yet written
-	unsent  bool   // something was written since the last Flush
-	columns bool   // the table's columns were sent
+	buf     []byte  // not yet written; nil when there is nothing
+	pooled  *[]byte // where buf came from
+	unsent  bool    // something was written since the last Flush
+	columns bool    // the table's columns were sent
 }
 
 // Watch begins a stream of events. It writes the headers.
@@ -147,6 +151,7 @@ func (s *Stream) Object(kind string, obj runtime.Object) error {
 
 // line is one JSON event, ended by a newline.
 func (s *Stream) line(kind string, object []byte) error {
+	s.take()
 	s.buf = append(s.buf, `{"type":"`...)
 	s.buf = append(append(s.buf, kind...), `","object":`...)
 	s.buf = append(append(s.buf, object...), '}', '\n')
@@ -162,6 +167,7 @@ func (s *Stream) frame(kind string, body []byte) error {
 
 // frameHead begins a frame up to its body.
 func (s *Stream) frameHead(kind string, bodySize int) (start int) {
+	s.take()
 	start = len(s.buf)
 	s.buf = appendField(append(s.buf, 0, 0, 0, 0), tagEventType, kind)
 	s.buf = appendHead(s.buf, tagEventObject, headSize(bodySize)+bodySize)
@@ -183,12 +189,21 @@ func (s *Stream) written() error {
 	return s.send()
 }
 
+// take has a buffer for the next event.
+func (s *Stream) take() {
+	if s.buf == nil {
+		s.pooled = streamBuffers.Get().(*[]byte)
+		s.buf = *s.pooled
+	}
+}
+
 func (s *Stream) send() error {
 	s.unsent = true
 	err := writeRecords(s.w, s.buf)
-	if s.buf = s.buf[:0]; cap(s.buf) > streamKept {
-		s.buf = nil
+	if err == nil { // otherwise the connection may still be about to write it
+		streamBuffers.Put(s.pooled)
 	}
+	s.buf, s.pooled = nil, nil
 	return err
 }
 

@@ -68,22 +68,28 @@ func fields(message []byte, f func(protowire.Number, []byte)) error {
 	return nil
 }
 
+// largestEvent is more than any event of the load.
+const largestEvent = 64 << 10
+
 // frames calls f with each event of a watch in protobuf as it came, until f is done with it: each has its length before it,
-// as four bytes.
+// as four bytes. An event is good until the next.
 func frames(stream io.Reader, f func(event []byte) (done bool, err error)) error {
-	in := bufio.NewReaderSize(stream, 64<<10)
-	var event []byte
+	in := bufio.NewReaderSize(stream, largestEvent)
 	for {
-		var length [4]byte
-		if _, err := io.ReadFull(in, length[:]); err != nil {
+		head, err := in.Peek(4)
+		if err != nil {
 			return fmt.Errorf("the watch ended: %w", err)
 		}
-		event = append(event[:0], make([]byte, binary.BigEndian.Uint32(length[:]))...)
-		if _, err := io.ReadFull(in, event); err != nil {
+		size := 4 + int(binary.BigEndian.Uint32(head))
+		frame, err := in.Peek(size)
+		if err != nil {
 			return fmt.Errorf("the watch ended: %w", err)
 		}
-		if done, err := f(event); done || err != nil {
+		if done, err := f(frame[4:]); done || err != nil {
 			return err
+		}
+		if _, err := in.Discard(size); err != nil {
+			return fmt.Errorf("the watch ended: %w", err)
 		}
 	}
 }

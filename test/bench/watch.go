@@ -97,7 +97,7 @@ func see(c caller, maps target, prefix string, at []time.Time) error {
 	var last []byte
 	for {
 		err := frames(c.conn, func(event []byte) (bool, error) {
-			last = event
+			last = append(last[:0], event...)
 			n, ours := numberAfter(event, prefix)
 			if !ours || n >= len(at) || !at[n].IsZero() {
 				return false, nil
