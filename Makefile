@@ -15,7 +15,7 @@ CTD_VERSION = $(shell sed -n 's/^\t*github.com\/containerd\/containerd\/v2 //p' 
 RUNC_VERSION = $(shell sed -n 's/^\t*github.com\/opencontainers\/runc v//p' ops/bundle/go.mod)
 SAY = @printf '%-60s %s\n' "$(1)" "$$(date +%T)"
 
-.PHONY: help build bundle tools up down test quick lint fuzz bench conformance differential clean test-tools
+.PHONY: help build bundle tools up down test quick lint fuzz bench conformance test-cmd differential clean test-tools
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -72,6 +72,9 @@ fuzz: ## every fuzzer in turn, [FUZZTIME=1m] each
 
 conformance: build test-tools ## upstream's conformance suite: [FOCUS=regex] [SKIP=regex] [PROCS=n]
 	@test/upstream/conformance run
+
+test-cmd: build test-tools ## upstream's own kubectl scripts, with upstream's servers and with Proa: [FOCUS=regex]
+	@test/upstream/test-cmd run
 
 bench: build test-tools ## the table of figures for this machine; UPSTREAM=1 runs upstream's API server beside it
 	@test/bench/run
