@@ -105,7 +105,8 @@ esac`, name, bin, data),
 	env.Setenv("GOCACHE", goEnv("GOCACHE"))
 	env.Setenv("GOMODCACHE", goEnv("GOMODCACHE"))
 	env.Setenv("GOFLAGS", "-buildvcs=false")
-	env.Setenv("CGO_ENABLED", "0") // programs for containers that hold nothing else
+	env.Setenv("CGO_ENABLED", "0")                                      // programs for containers that hold nothing else
+	env.Setenv("PROA_UPSTREAM_CACHE", os.Getenv("PROA_UPSTREAM_CACHE")) // see test/upstream/build
 	env.Setenv("REPO", repo)
 	env.Setenv("DATA", data)
 	env.Setenv("NETNS", name)
