@@ -9,20 +9,13 @@ import (
 // the API is. It needs no rights and touches nothing but its folders: tests look at the API through it.
 func API(ctx context.Context, cfg *Config, ready func()) error {
 	return run(ctx, cfg, func(ctx context.Context, parts *group) (func() error, error) {
-		c, err := openControl(cfg)
+		c, err := openServing(cfg)
 		if err != nil {
 			return nil, err
 		}
-		if err := c.keys.WriteKubeconfig(cfg.Kubeconfig, cfg.apiURL(), c.keys.Admin()); err != nil {
-			return nil, errors.Join(err, c.close())
-		}
-		parts.add("keys", c.keys.Run)
-		c.startServing(ctx, parts)
-		parts.add("fairness", c.api.Run)
-		if err := c.bootstrap(ctx); err != nil {
+		if err := c.start(ctx, parts); err != nil {
 			return nil, errors.Join(err, parts.stop(), c.close())
 		}
-		parts.add("aggregator", c.aggregator.Run)
 		ready()
 		return c.close, nil
 	})

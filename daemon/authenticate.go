@@ -25,6 +25,9 @@ type Identity struct {
 	AuthorizationConfig  string // a file that says who decides about requests, in which order (an AuthorizationConfiguration)
 }
 
+// goodFor is how long a token of an issuer that was checked is taken as it is, as upstream's.
+const goodFor = 10 * time.Second
+
 // authenticators puts together who finds out who asks, and which of them know tokens that are not the cluster's own.
 func (c *control) authenticators(joins auth.Authenticator) (all auth.Authenticator, tokens []auth.Authenticator, err error) {
 	id := &c.cfg.Identity
@@ -41,7 +44,7 @@ func (c *control) authenticators(joins auth.Authenticator) (all auth.Authenticat
 		if err != nil {
 			return nil, nil, err
 		}
-		tokens = append(tokens, c.issuers)
+		tokens = append(tokens, auth.Remember(c.issuers, goodFor, 0, time.Now))
 	}
 	if id.TokenWebhook != "" {
 		w, err := webhook.NewTokens(id.TokenWebhook, id.TokenWebhookVersion)
@@ -70,16 +73,6 @@ func (c *control) authenticators(joins auth.Authenticator) (all auth.Authenticat
 
 // followInterval is how often files that say who may do what are looked at, as upstream's.
 const followInterval = time.Minute
-
-// followIdentity adds what takes up changes of the files of Identity.
-func (c *control) followIdentity(parts *group) {
-	if c.issuers != nil {
-		parts.add("authentication configuration", following(c.issuers.Run))
-	}
-	if c.order != nil {
-		parts.add("authorization configuration", following(c.order.Run))
-	}
-}
 
 func following(run func(context.Context, <-chan time.Time) error) func(context.Context) error {
 	return func(ctx context.Context) error {

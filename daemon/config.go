@@ -33,6 +33,8 @@ type Config struct {
 	// EncryptionConfig is a file that says how secrets and other kinds are encrypted (an EncryptionConfiguration); empty: secrets
 	// with keys of the cluster's own.
 	EncryptionConfig string
+	// EncryptionReload takes up changes of that file while the server runs.
+	EncryptionReload bool
 
 	EnabledAdmission  []string // admission plug-ins that are taken, besides the default ones
 	DisabledAdmission []string // admission plug-ins that are left out

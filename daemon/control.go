@@ -62,8 +62,9 @@ type control struct {
 	host         *reconcile.Host // nil while nothing acts
 
 	// What follows files of the configuration of who may do what; nil if there are none.
-	issuers *oidc.Authenticator
-	order   *webhook.Order
+	issuers    *oidc.Authenticator
+	order      *webhook.Order
+	encryption *seal.Follower // of who encrypts what is stored
 }
 
 // openControl opens keys and store and puts the API server together. Nothing is served yet.
@@ -102,6 +103,9 @@ func (c *control) openStore() error {
 	sealer := own.Sealer()
 	if c.cfg.EncryptionConfig != "" {
 		if sealer, err = seal.Load(context.Background(), c.cfg.EncryptionConfig, own); err != nil {
+			return err
+		}
+		if c.encryption, err = seal.Follow(c.cfg.EncryptionConfig, own, sealer, c.cfg.EncryptionReload, c.cfg.Log); err != nil {
 			return err
 		}
 	}

@@ -23,9 +23,6 @@ func groupsOf(identity string) []string {
 		return []string{"system:masters"}
 	}
 	rest, isAccount := strings.CutPrefix(identity, "system:serviceaccount:")
-	if identity == systemUser {
-		return []string{"system:masters"}
-	}
 	if !isAccount {
 		return nil
 	}

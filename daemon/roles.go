@@ -106,12 +106,9 @@ func run(ctx context.Context, cfg *Config, start func(context.Context, *group) (
 // startControl starts the control plane and returns when the API is ready.
 func startControl(ctx context.Context, cfg *Config, parts *group) (*control, error) {
 	begin := time.Now()
-	c, err := openControl(cfg)
+	c, err := openServing(cfg)
 	if err != nil {
 		return nil, err
-	}
-	if err := c.keys.WriteKubeconfig(cfg.Kubeconfig, cfg.apiURL(), c.keys.Admin()); err != nil {
-		return nil, errors.Join(err, c.close())
 	}
 	host, err := reconcile.New(reconcile.Config{
 		Client: func(identity string) client.Client { return c.as(identity, groupsOf(identity)...) },
@@ -125,19 +122,13 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		return nil, errors.Join(err, c.close())
 	}
 	c.host = host
-	parts.add("keys", c.keys.Run)
-	c.followIdentity(parts)
-	parts.add("custom kinds", c.custom.Run)
-	c.startServing(ctx, parts)
-	parts.add("fairness", c.api.Run)
-	if err := c.bootstrap(ctx); err != nil {
+	if err := c.start(ctx, parts); err != nil {
 		return nil, errors.Join(err, parts.stop(), c.close())
 	}
 	cfg.Progress("API ready", time.Since(begin))
 	if err := c.startEdge(parts); err != nil {
 		return nil, errors.Join(err, parts.stop(), c.close())
 	}
-	parts.add("aggregator", c.aggregator.Run)
 	parts.add("usage", c.usage.Run)
 	parts.add("controllers", host.Run)
 	scheduler := loop.New(loop.Config{Client: c.as(loop.Identity), Kinds: c.kinds, Log: cfg.Log})

@@ -124,9 +124,15 @@ func (s *addresses) holder(a *Attributes, key store.Key) ([]byte, error) {
 		return nil, fmt.Errorf("claim cluster IP: %w", err)
 	}
 	obj := networking.ServiceAddress(a.Namespace, a.Name, ip)
-	obj.UID, obj.CreationTimestamp = uuid.NewUUID(), metav1.NewTime(a.Now)
+	now := metav1.NewTime(a.Now).Rfc3339Copy()
+	obj.UID, obj.CreationTimestamp = uuid.NewUUID(), now
+	obj.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kube-apiserver", Operation: metav1.ManagedFieldsOperationUpdate,
+		APIVersion: networkingv1.SchemeGroupVersion.String(), Time: &now, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(addressFields)}}}
 	return s.encode(obj)
 }
+
+// addressFields are the fields of an address that the API server keeps.
+const addressFields = `{"f:metadata":{"f:labels":{".":{},"f:ipaddress.kubernetes.io/ip-family":{},"f:ipaddress.kubernetes.io/managed-by":{}}},"f:spec":{"f:parentRef":{".":{},"f:name":{},"f:namespace":{},"f:resource":{}}}}`
 
 // isHolder says whether an item says that this service holds what it holds. Users can rewrite addresses; what is another's
 // stays, and so does what somebody waits for.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -24,12 +25,14 @@ import (
 //	"kms:" name ":" length(uvarint) DecryptRequest(protobuf) salt nonce ciphertext tag
 //
 // So the plug-in is asked once for each data key, not for each row, and not at all by reads and writes of a store that is open.
+// A Follower looks whether its key has changed.
 type kms struct {
 	name    string
 	timeout time.Duration
+	conn    *grpc.ClientConn
 	plugin  kmsv2.KeyManagementServiceClient
 
-	current dataKey // writes
+	current atomic.Pointer[dataKey] // writes
 
 	mu struct {
 		sync.Mutex
@@ -59,33 +62,55 @@ func openKMS(ctx context.Context, c *kmsConfiguration) (*kms, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", c.Endpoint, err)
 	}
-	k := &kms{name: c.Name, timeout: defaultTimeout, plugin: kmsv2.NewKeyManagementServiceClient(conn)}
+	k := &kms{name: c.Name, timeout: defaultTimeout, conn: conn, plugin: kmsv2.NewKeyManagementServiceClient(conn)}
 	if c.Timeout != nil {
 		k.timeout = c.Timeout.Duration
 	}
 	k.mu.known = map[[sha256.Size]byte]dataKey{}
-	if k.current, err = k.makeKey(ctx); err != nil {
+	if err := k.refresh(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return k, nil
 }
 
-func (k *kms) prefix() string { return "kms:" + k.name + ":" }
-
-// makeKey makes a data key under the plug-in's own key of this moment.
-func (k *kms) makeKey(ctx context.Context) (dataKey, error) {
+// refresh makes a new data key if the plug-in has another key than the one that it encrypted the last data key with.
+func (k *kms) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
+	id, err := k.keyID(ctx)
+	if err != nil {
+		return err
+	}
+	if current := k.current.Load(); current != nil && current.keyID == id {
+		return nil
+	}
+	key, err := k.makeKey(ctx)
+	if err != nil {
+		return err
+	}
+	k.current.Store(&key)
+	return nil
+}
+
+func (k *kms) prefix() string { return "kms:" + k.name + ":" }
+
+// keyID is the name of the plug-in's own key of this moment.
+func (k *kms) keyID(ctx context.Context) (string, error) {
 	status, err := k.plugin.Status(ctx, &kmsv2.StatusRequest{})
 	if err != nil {
-		return dataKey{}, fmt.Errorf("ask the plug-in for its status: %w", err)
+		return "", fmt.Errorf("ask the plug-in for its status: %w", err)
 	}
 	if status.Version != kmsVersion && status.Version != kmsVersionOld {
-		return dataKey{}, fmt.Errorf("the plug-in speaks version %q, expected %s", status.Version, kmsVersion)
+		return "", fmt.Errorf("the plug-in speaks version %q, expected %s", status.Version, kmsVersion)
 	}
 	if status.Healthz != "ok" {
-		return dataKey{}, fmt.Errorf("the plug-in is not well: %s", status.Healthz)
+		return "", fmt.Errorf("the plug-in is not well: %s", status.Healthz)
 	}
+	return status.KeyId, nil
+}
+
+// makeKey makes a data key under that key.
+func (k *kms) makeKey(ctx context.Context) (dataKey, error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails: it ends the program instead
 	encrypted, err := k.plugin.Encrypt(ctx, &kmsv2.EncryptRequest{Plaintext: secret, Uid: string(uuid.NewUUID())})
@@ -125,12 +150,13 @@ func checkEncrypted(r *kmsv2.EncryptResponse) error {
 }
 
 func (k *kms) seal(at, data []byte) ([]byte, error) {
-	header := k.current.header
+	current := k.current.Load()
+	header := current.header
 	b := make([]byte, 0, len(k.prefix())+binary.MaxVarintLen32+len(header)+saltSize+28+len(data))
 	b = append(b, k.prefix()...)
 	b = binary.AppendUvarint(b, uint64(len(header)))
 	b = append(b, header...)
-	return sealWith(k.current.secret, b, at, data)
+	return sealWith(current.secret, b, at, data)
 }
 
 // open finds a row stale that was sealed under another of the plug-in's keys than the one that writes.
@@ -146,7 +172,7 @@ func (k *kms) open(at, sealed []byte) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	data, err := openWith(key.secret, at, sealed)
-	return data, key.keyID != k.current.keyID, err
+	return data, key.keyID != k.current.Load().keyID, err
 }
 
 // key has the plug-in decrypt a data key, once.

@@ -2,14 +2,17 @@ package seal
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	kmsv2 "k8s.io/kms/apis/v2"
@@ -131,6 +134,108 @@ func TestKMS(t *testing.T) {
 	for _, key := range s.rules[0].providers[0].(*kms).mu.known {
 		if key.keyID != "k2" {
 			t.Errorf("a row is still sealed under %s", key.keyID)
+		}
+	}
+}
+
+// While the store is open, a plug-in that has another key encrypts another data key, and one that is away changes nothing.
+func TestKMSKeyIsFollowed(t *testing.T) {
+	dir := t.TempDir()
+	socket, path := filepath.Join(dir, "s"), filepath.Join(dir, "config")
+	config(t, path, kmsOf(socket))
+	stop := startPlugin(t, socket, "k1")
+	s, f := follow(t, path, false)
+	log := openLog(t, filepath.Join(dir, "store"), s)
+	write(t, log, dbKey, "battery")
+	k := s.plugins()[0]
+	k.timeout = 10 * time.Millisecond
+	first := k.current.Load()
+	stop()
+	if err := f.look(t.Context()); err == nil || k.current.Load() != first {
+		t.Errorf("the plug-in is away: %v", err)
+	}
+	k.timeout = 20 * time.Second
+	stop = startPlugin(t, socket, "k1")
+	if err := f.look(t.Context()); err != nil || k.current.Load() != first {
+		t.Errorf("the key is the same: %v", err)
+	}
+	stop()
+	startPlugin(t, socket, "k2")
+	if err := f.look(t.Context()); err != nil || k.current.Load().keyID != "k2" {
+		t.Errorf("the key is another: %v", err)
+	}
+	write(t, log, dbKey, "staple")
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log = openLog(t, filepath.Join(dir, "store"), providers(t, kmsOf(socket)))
+	defer log.Close()
+	if got := log.Snapshot().Get(dbKey).Value(); got != "staple" {
+		t.Error(got)
+	}
+}
+
+// config writes a configuration file.
+func config(t *testing.T, path, providers string) {
+	t.Helper()
+	text := "{apiVersion: apiserver.config.k8s.io/v1, kind: EncryptionConfiguration, resources: [{resources: [secrets], providers: " + providers + "}]}"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func follow(t *testing.T, path string, reload bool) (*Sealer, *Follower) {
+	t.Helper()
+	s, err := Load(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Follow(path, nil, s, reload, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, f
+}
+
+// A file that has changed is taken up by the next row, if that is wanted; one that is wrong is not.
+func TestFileIsFollowed(t *testing.T) {
+	key := func(name string) string {
+		return aesgcm(name, base64.StdEncoding.EncodeToString([]byte(name+strings.Repeat("k", 31))))
+	}
+	for _, reload := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "config")
+		config(t, path, "["+key("a")+"]")
+		s, f := follow(t, path, reload)
+		writer := func() string {
+			if !s.Seals("secrets") {
+				return "nobody"
+			}
+			sealed, err := s.Seal("secrets", []byte("at"), []byte("data"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data, stale, err := s.Open("secrets", []byte("at"), sealed); err != nil || stale || string(data) != "data" {
+				t.Errorf("it opens as %q, stale %v: %v", data, stale, err)
+			}
+			return keyName(sealed)
+		}
+		wantAfter := map[bool]string{false: "aesgcm:a", true: "aesgcm:b"}[reload]
+		config(t, path, "["+key("b")+", "+key("a")+"]")
+		if got := writer(); got != "aesgcm:a" {
+			t.Errorf("before a look, %s seals", got)
+		}
+		if err := f.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := writer(); got != wantAfter {
+			t.Errorf("reload %v: %s seals", reload, got)
+		}
+		config(t, path, "[{aesgcm: {keys: []}}]")
+		if err := f.look(t.Context()); (err != nil) != reload {
+			t.Errorf("reload %v: the file is wrong: %v", reload, err)
+		}
+		if got := writer(); got != wantAfter {
+			t.Errorf("reload %v: after a wrong file %s seals", reload, got)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"proa/store"
 )
@@ -36,6 +37,8 @@ type Sealer struct {
 	rules  []rule
 	others []provider       // of a former configuration: they read only
 	tables map[string]*rule // of tables that were asked about; nil if none covers it
+
+	next atomic.Pointer[Sealer] // a configuration that is to be used from the next row on; nil: none is
 }
 
 var _ store.Sealer = (*Sealer)(nil)
@@ -76,8 +79,13 @@ func (s *Sealer) writer(table string) provider {
 	return nil
 }
 
-// Seals says whether a table is encrypted.
-func (s *Sealer) Seals(table string) bool { return s.writer(table) != nil }
+// Seals says whether a table is encrypted. It is asked before each row is sealed, and takes up what a Follower found.
+func (s *Sealer) Seals(table string) bool {
+	if next := s.next.Swap(nil); next != nil {
+		s.rules, s.others, s.tables = next.rules, next.others, nil
+	}
+	return s.writer(table) != nil
+}
 
 // Seal encrypts data with the first key of the table's rule.
 func (s *Sealer) Seal(table string, at, data []byte) ([]byte, error) {

@@ -39,6 +39,7 @@ func (o *options) serve(cmd *cobra.Command) {
 	f.DurationVar(&o.config.ShutdownDelay, "shutdown-delay-duration", 0, "how long the API is served on after it was told to stop, while /readyz says that it is not ready")
 	f.DurationVar(&o.config.DownWindow, "horizontal-pod-autoscaler-downscale-stabilization", 0, "how long autoscalers wait before they scale down, unless they say it themselves (default 5m)")
 	f.StringVar(&o.config.EncryptionConfig, "encryption-provider-config", "", "file that says how secrets and other kinds are encrypted on the disk (default: secrets, with keys in DATA-DIR/pki/encryption.yaml)")
+	f.BoolVar(&o.config.EncryptionReload, "encryption-provider-config-automatic-reload", false, "take up changes of that file without a restart; what is stored is encrypted anew when it is written, or at the next start")
 	f.StringSliceVar(&o.config.EnabledAdmission, "enable-admission-plugins", nil, "admission plug-ins to take besides the default ones, by upstream's names")
 	f.StringSliceVar(&o.config.DisabledAdmission, "disable-admission-plugins", nil, "admission plug-ins to leave out, by upstream's names")
 	o.identity(cmd)
