@@ -32,6 +32,7 @@ import (
 	"proa/controllers/podgc"
 	"proa/controllers/replicaset"
 	"proa/controllers/replicationcontroller"
+	"proa/controllers/resourceclaim"
 	"proa/controllers/resourcequota"
 	"proa/controllers/rootca"
 	"proa/controllers/serviceaccount"
@@ -97,6 +98,9 @@ func All(config Config) []reconcile.Controller {
 		disruption.New(),
 		horizontalpodautoscaler.New(config.Kinds, config.Usage, cmp.Or(config.DownWindow, horizontalpodautoscaler.DefaultDownWindow)),
 		resourcequota.New(config.Kinds),
+
+		resourceclaim.NewMaker(),
+		resourceclaim.NewEnder(),
 
 		ephemeralvolume.New(),
 		volumebinding.New(),

@@ -128,7 +128,7 @@ func selectors(all []resourcev1.DeviceSelector, path *field.Path) field.ErrorLis
 		case len(s.CEL.Expression) > resourcev1.CELSelectorExpressionMaxLength:
 			return field.ErrorList{field.TooLong(at.Child("cel", "expression"), "", resourcev1.CELSelectorExpressionMaxLength)}
 		}
-		return nil
+		return selector(at.Child("cel", "expression"), s.CEL.Expression)
 	})
 }
 

@@ -44,6 +44,9 @@ func (v Variables) Declared() plugincel.OptionalVariableDeclarations {
 // Problem is why an expression cannot be compiled.
 type Problem struct{ err *apiservercel.Error }
 
+// NewProblem is for what a library compiled itself.
+func NewProblem(err *apiservercel.Error) *Problem { return &Problem{err} }
+
 // At is the problem as the error of a field, whose value is text.
 func (p *Problem) At(path *field.Path, text string) *field.Error {
 	switch p.err.Type {

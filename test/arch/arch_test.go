@@ -61,12 +61,13 @@ var owners = []struct{ module, folder, why string }{
 	{"github.com/containerd/containerd", "node/image/share", "one place knows how containerd keeps images; all else is said over the CRI"},
 	{"github.com/go-jose/go-jose", "apiserver/auth", "one place signs and checks tokens"},
 	{"github.com/coreos/go-oidc", "apiserver/auth/oidc", "one place checks tokens of other issuers"},
+	{"k8s.io/dynamic-resource-allocation", "kinds/devices", "one place knows what may be said of devices"},
 	{"k8s.io/kms", "apiserver/seal", "one place talks to key management plug-ins"},
 	{"golang.org/x/crypto", "apiserver/seal", "one place encrypts what is stored"},
 	{"k8s.io/pod-security-admission", "apiserver/admit", "one place knows the levels of pod security"},
 	{"github.com/prometheus", "observe/metrics", "one place speaks Prometheus"},
 	{"k8s.io/kubectl", "cmd/...", "kubectl is a verb of the program"},
-	{"k8s.io/client-go/kubernetes", "", "the typed clients of all groups are bigger than the product"},
+	{"k8s.io/client-go/kubernetes", "test/...", "the typed clients of all groups are bigger than the product"},
 	{"k8s.io/kubernetes", "", "upstream itself is for test modules only"},
 }
 
