@@ -76,6 +76,9 @@ func decodeAny(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.
 	types := oneType{gvk, into}
 	var s runtime.Decoder
 	if f == Protobuf {
+		if tooDeep(body, into) {
+			return nil, decodeError(errTooDeep, gvk, nil, body)
+		}
 		s = protobuf.NewSerializer(types, types)
 	} else {
 		s = kjson.NewSerializerWithOptions(kjson.DefaultMetaFactory, types, types,

@@ -39,6 +39,7 @@ type managerKey struct {
 
 // NewFields makes the keeper of field ownership for the types of a scheme.
 func NewFields(scheme *runtime.Scheme) *Fields {
+	limitCopies()
 	f := &Fields{scheme: scheme}
 	f.converter = sync.OnceValues(func() (managedfields.TypeConverter, error) { return NewConverter(scheme) })
 	f.mu.planner = newPlanner()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	syncatomic "sync/atomic"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,6 +24,12 @@ import (
 
 // maxOperations of one JSON patch, as upstream's.
 const maxOperations = 10000
+
+// maxCopied is how much the copies in one JSON patch may add to an object, as upstream's: copies of copies grow without end.
+const maxCopied = 3 << 20
+
+// limitCopies sets the limit, which is the library's own and the process's. It must be called before patches are applied.
+func limitCopies() { syncatomic.CompareAndSwapInt64(&jsonpatch.AccumulatedCopySizeLimit, 0, maxCopied) }
 
 // operation is one step of a JSON patch, to find unknown and repeated fields.
 type operation struct {
@@ -107,7 +114,7 @@ func mergePatch(p *Patch, before []byte) (after []byte, strict []error, err erro
 			return nil, nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
 		}
 	}
-	after, err = jsonpatch.MergePatch(before, p.Body)
+	after, err = merge(before, p.Body)
 	if errors.Is(err, jsonpatch.ErrBadJSONPatch) {
 		return nil, nil, apierrors.NewBadRequest(err.Error())
 	}

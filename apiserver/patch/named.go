@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strings"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
@@ -191,7 +190,7 @@ func mergeSketch(p *Patch, sketch, patched resource.Object) bool {
 	if err != nil {
 		return false
 	}
-	after, err := jsonpatch.MergePatch(before, p.Body)
+	after, err := merge(before, p.Body)
 	if err != nil {
 		return false
 	}
