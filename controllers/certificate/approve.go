@@ -44,19 +44,29 @@ func Ask(ctx context.Context, c client.Client, review *authorizationv1.SubjectAc
 
 // NewApprover makes the controller that approves client certificates of nodes.
 func NewApprover(may May) reconcile.Controller {
+	return about("csrapproving", "approval", func(ctx context.Context, req reconcile.Request, r *request) error {
+		return approve(ctx, req, r, may)
+	})
+}
+
+// about makes a controller that does something about each request, of which it writes one part.
+func about(name, part string, act func(context.Context, reconcile.Request, *request) error) reconcile.Controller {
 	return reconcile.Controller{
-		Name: "csrapproving", Identity: identity,
+		Name: name, Identity: identity,
 		Reads:  []reconcile.Read{{Table: table, Keys: reconcile.Self}},
-		Writes: []string{table + "(approval)"},
+		Writes: []string{table + "(" + part + ")"},
 		Reconcile: func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-			return reconcile.Result{}, approve(ctx, req, may)
+			r, ok := client.Get[*request](req.View, table, "", req.Name)
+			if !ok {
+				return reconcile.Result{}, nil
+			}
+			return reconcile.Result{}, act(ctx, req, r)
 		},
 	}
 }
 
-func approve(ctx context.Context, req reconcile.Request, may May) error {
-	r, ok := client.Get[*request](req.View, table, "", req.Name)
-	if !ok || len(r.Status.Certificate) > 0 || decided(r) {
+func approve(ctx context.Context, req reconcile.Request, r *request, may May) error {
+	if len(r.Status.Certificate) > 0 || decided(r) {
 		return nil
 	}
 	for _, right := range rights(r) {

@@ -30,19 +30,13 @@ type Sign func(template *x509.Certificate, public any) ([]byte, error)
 
 // NewSigner makes the controller that signs what was approved for the signers of the system.
 func NewSigner(sign Sign) reconcile.Controller {
-	return reconcile.Controller{
-		Name: "csrsigning", Identity: identity,
-		Reads:  []reconcile.Read{{Table: table, Keys: reconcile.Self}},
-		Writes: []string{table + "(status)"},
-		Reconcile: func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-			return reconcile.Result{}, signOne(ctx, req, sign)
-		},
-	}
+	return about("csrsigning", "status", func(ctx context.Context, req reconcile.Request, r *request) error {
+		return signOne(ctx, req, r, sign)
+	})
 }
 
-func signOne(ctx context.Context, req reconcile.Request, sign Sign) error {
-	r, ok := client.Get[*request](req.View, table, "", req.Name)
-	if !ok || !waitsForSigner(r) {
+func signOne(ctx context.Context, req reconcile.Request, r *request, sign Sign) error {
+	if !waitsForSigner(r) {
 		return nil
 	}
 	parsed, err := certificates.ParseRequest(r.Spec.Request)
