@@ -50,6 +50,7 @@ func Steps() []Step {
 		{"VolumeBinding", NodeAdded | NodeLabels | Volumes, volumes},
 		{"PodTopologySpread", NodeAdded | NodeLabels | NodeTaints | PodGone | PodPlaced, spread},
 		{"InterPodAffinity", NodeAdded | NodeLabels | PodGone | PodPlaced, near},
+		{"DynamicResources", NodeAdded, alone(devices)},
 		{"NodeDeclaredFeatures", NodeAdded | NodeFeatures, alone(features)},
 	}
 }
