@@ -59,6 +59,8 @@ type Config struct {
 	Check  apiservice.Check              // whether an aggregated API server answers. Required.
 	// CheckPolicy finds what policies say wrongly of kinds. Required.
 	CheckPolicy admissionpolicy.Check
+	// Elsewhere deletes what aggregated API servers keep in a namespace. Optional: there are none.
+	Elsewhere namespace.Elsewhere
 	// NodeGrace is how long a node may be silent until it counts as lost. Optional: upstream's.
 	NodeGrace time.Duration
 	// DownWindow is how long autoscalers that do not say it wait before they scale down. Optional: upstream's.
@@ -69,7 +71,7 @@ type Config struct {
 func All(config Config) []reconcile.Controller {
 	return []reconcile.Controller{
 		customresource.New(config.Kinds),
-		namespace.New(config.Kinds),
+		namespace.New(config.Kinds, config.Elsewhere),
 		serviceaccount.New(),
 		serviceaccount.NewTokens(config.Token, config.RootCA),
 		serviceaccount.NewTracker(),

@@ -4,11 +4,15 @@ import (
 	"context"
 	"maps"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"proa/apiserver/aggregate"
+	"proa/apiserver/auth"
 	"proa/apiserver/callout"
 	"proa/client"
+	"proa/controllers/namespace"
 	"proa/kinds/apiregistration"
 )
 
@@ -21,6 +25,11 @@ func (c *control) openAggregator() error {
 	c.aggregator, err = aggregate.New(aggregate.Config{Source: c.store, Caller: caller,
 		ClientCertificate: c.keys.FrontProxyClient().GetClientCertificate})
 	return err
+}
+
+// emptyElsewhere empties a namespace of what aggregated API servers keep there, as the controller of namespaces.
+func (c *control) emptyElsewhere(ctx context.Context, name string) (map[schema.GroupResource][]metav1.PartialObjectMetadata, map[schema.GroupVersion]error, []error) {
+	return c.aggregator.Empty(ctx, auth.User{Name: namespace.Identity, Groups: append(groupsOf(namespace.Identity), auth.GroupAuthenticated)}, name)
 }
 
 // bootstrapVersions registers the versions that the API server serves itself. What users made of one of them stays.

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/transport"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+
+	"proa/apiserver/auth"
 )
 
 const (
@@ -50,28 +54,56 @@ func (a *Aggregator) Check(ctx context.Context, s *apiregistrationv1.APIService)
 	return last
 }
 
-// fetch reads a document of an aggregated server as the API server itself, who may read all.
+// self is the API server itself, which may read all.
+var self = auth.User{Name: "system:kube-aggregator", Groups: []string{auth.GroupMasters}}
+
+// fetch reads a document of an aggregated server.
 func (a *Aggregator) fetch(ctx context.Context, to *route, path string, into any) error {
+	return a.ask(ctx, to, question{http.MethodGet, path, self}, into)
+}
+
+// question is a request without a body.
+type question struct {
+	method string
+	path   string // with its query
+	user   auth.User
+}
+
+// badStatus is an answer that is no success.
+type badStatus struct {
+	at   *url.URL
+	code int
+}
+
+func (b badStatus) Error() string { return fmt.Sprintf("bad status from %v: %d", b.at, b.code) }
+
+func isStatus(err error, code int) bool {
+	var b badStatus
+	return errors.As(err, &b) && b.code == code
+}
+
+// ask puts a question to an aggregated server in the front proxy's name, and reads its answer.
+func (a *Aggregator) ask(ctx context.Context, to *route, q question, into any) error {
 	endpoint, err := a.cfg.Caller.Endpoint(to.target)
 	if err != nil {
 		return err
 	}
 	at := endpoint.URL
-	at.Path = path
+	at.Path, at.RawQuery, _ = strings.Cut(q.path, "?")
 	fail := func(err error) error { return fmt.Errorf("failing or missing response from %v: %w", &at, err) }
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, q.method, at.String(), nil)
 	if err != nil {
 		return fail(err)
 	}
 	request.Header.Set("Accept", "application/json")
-	transport.SetAuthProxyHeaders(request, "system:kube-aggregator", "", []string{"system:masters"}, nil)
+	transport.SetAuthProxyHeaders(request, q.user.Name, q.user.UID, q.user.Groups, q.user.Extra)
 	response, err := endpoint.Transport().RoundTrip(request)
 	if err != nil {
 		return fail(err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return fail(fmt.Errorf("bad status from %v: %d", &at, response.StatusCode))
+		return fail(badStatus{&at, response.StatusCode})
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, answerLimit+1))
 	if err == nil && len(body) > answerLimit {

@@ -182,12 +182,10 @@ func (a *Aggregator) serveResources(w http.ResponseWriter, r *http.Request, own 
 
 // resources is what a Service said last; it is called stale while the Service does not answer.
 func (a *Aggregator) resources(to *route) apidiscoveryv2.APIVersionDiscovery {
-	a.mu.Lock()
-	known, ok := a.mu.resources[to.version]
-	a.mu.Unlock()
+	known, current := a.known(to)
 	out := apidiscoveryv2.APIVersionDiscovery{Version: to.version.Version, Freshness: apidiscoveryv2.DiscoveryFreshnessStale,
 		Resources: discovery.Aggregated(to.version, known)}
-	if ok && to.available {
+	if current {
 		out.Freshness = apidiscoveryv2.DiscoveryFreshnessCurrent
 	}
 	return out

@@ -1,7 +1,8 @@
 // Package namespace empties Namespaces that are being deleted and then lets them go.
 //
 // It decides in which order their content is deleted and says in their conditions what is left; it owns the finalizer
-// "kubernetes"; the controller host calls it. What cannot be deleted is tried again, and the namespace stays Terminating.
+// "kubernetes"; the controller host calls it. What cannot be deleted is tried again, and the namespace stays Terminating. What
+// aggregated API servers keep goes as well: while one of them is away, nobody knows what that is, and namespaces wait.
 package namespace
 
 import (
@@ -9,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"proa/client"
 	"proa/kinds"
@@ -22,9 +25,20 @@ import (
 
 const table = "namespaces"
 
-// New makes the controller for namespaces that hold objects of the kinds of a table.
-func New(all *kinds.Table) reconcile.Controller {
-	c := &controller{kinds: all}
+// Identity is the user that empties namespaces.
+const Identity = "system:serviceaccount:kube-system:namespace-controller"
+
+// again is the pause after which aggregated API servers are asked once more: no event tells that their objects went.
+const again = time.Second
+
+// Elsewhere deletes what aggregated API servers keep in a namespace, and returns what is left there, and which versions did
+// not tell. It is called again and again, from several goroutines, until nothing is left.
+type Elsewhere = func(ctx context.Context, namespace string) (left map[schema.GroupResource][]metav1.PartialObjectMetadata, unknown map[schema.GroupVersion]error, failures []error)
+
+// New makes the controller for namespaces that hold objects of the kinds of a table, and elsewhere, if not nil, what
+// is in none.
+func New(all *kinds.Table, elsewhere Elsewhere) reconcile.Controller {
+	c := &controller{kinds: all, elsewhere: elsewhere}
 	reads := []reconcile.Read{{Table: table, Keys: reconcile.Self}}
 	var deletes []string
 	for _, row := range reconcile.Deletable(all) {
@@ -36,7 +50,7 @@ func New(all *kinds.Table) reconcile.Controller {
 	}
 	return reconcile.Controller{
 		Name:     "namespace",
-		Identity: "system:serviceaccount:kube-system:namespace-controller",
+		Identity: Identity,
 		Reads:    reads,
 		Custom: func(row *resource.Resource) (reconcile.Read, bool) {
 			return reconcile.Read{Table: row.Table(), Keys: keysOfContent}, row.Namespaced
@@ -49,8 +63,9 @@ func New(all *kinds.Table) reconcile.Controller {
 }
 
 type controller struct {
-	kinds *kinds.Table
-	rows  []*resource.Resource // namespaced kinds, but custom ones
+	kinds     *kinds.Table
+	rows      []*resource.Resource // namespaced kinds, but custom ones
+	elsewhere Elsewhere
 }
 
 // keysOfContent brings up a namespace that is being deleted when something in it changes or goes.
@@ -68,37 +83,53 @@ func (c *controller) run(ctx context.Context, req reconcile.Request) (reconcile.
 	if !ok || namespace.DeletionTimestamp == nil || !slices.Contains(namespace.Spec.Finalizers, corev1.FinalizerKubernetes) {
 		return reconcile.Result{}, nil
 	}
-	failures := remove(ctx, req, toDelete(c.contents(req.View, req.Name)))
-	left := c.contents(req.Client.View(), req.Name)
-	done := count(left) == 0 && len(failures) == 0
-	if done && len(namespace.Spec.Finalizers) == 1 {
+	left := rest{failures: remove(ctx, req, toDelete(c.contents(req.View, req.Name)))}
+	left.contents = c.contents(req.Client.View(), req.Name)
+	if c.elsewhere != nil && podsOf(left.contents) == nil {
+		c.emptyElsewhere(ctx, req.Name, &left)
+	}
+	if left.gone() && len(namespace.Spec.Finalizers) == 1 {
 		return reconcile.Result{}, finalize(ctx, req.Client, namespace)
 	}
-	changed, err := writeStatus(ctx, req, namespace, left, failures)
-	if err != nil || changed || !done {
-		return reconcile.Result{}, errors.Join(append(failures, err)...)
+	changed, err := writeStatus(ctx, req, namespace, &left)
+	if err != nil || changed || !left.gone() {
+		return reconcile.Result{After: left.pause()}, errors.Join(append(left.failures, err)...)
 	}
 	return reconcile.Result{}, finalize(ctx, req.Client, namespace) // the status, for those who wait on, is written
+}
+
+// emptyElsewhere deletes what aggregated API servers keep, and adds what is left.
+func (c *controller) emptyElsewhere(ctx context.Context, namespace string, left *rest) {
+	remaining, unknown, failures := c.elsewhere(ctx, namespace)
+	for id, objects := range remaining {
+		found := content{resource: id}
+		for i := range objects {
+			found.objects = append(found.objects, &objects[i])
+		}
+		left.contents = append(left.contents, found)
+	}
+	left.unknown, left.failures = unknown, append(left.failures, failures...)
+}
+
+// pause is how long to wait for what no event tells of; zero if all is told.
+func (r *rest) pause() time.Duration {
+	if len(r.unknown) > 0 || slices.ContainsFunc(r.contents, func(c content) bool { return c.table == "" && len(c.objects) > 0 }) {
+		return again
+	}
+	return 0
 }
 
 func (c *controller) contents(view client.View, namespace string) []content {
 	var all []content
 	custom, _ := c.kinds.Custom()
 	for _, row := range slices.Concat(c.rows, custom) {
-		found := content{row: row}
+		found := content{resource: row.GroupResource(), table: row.Table()}
 		for obj := range view.List(row.Table(), namespace) {
 			found.objects = append(found.objects, obj)
 		}
 		all = append(all, found)
 	}
 	return all
-}
-
-func count(all []content) (sum int) {
-	for _, c := range all {
-		sum += len(c.objects)
-	}
-	return sum
 }
 
 // remove deletes objects and returns what failed.
@@ -115,9 +146,9 @@ func remove(ctx context.Context, req reconcile.Request, refs []client.Ref) (fail
 	return failures
 }
 
-func writeStatus(ctx context.Context, req reconcile.Request, namespace *corev1.Namespace, left []content, failures []error) (changed bool, err error) {
+func writeStatus(ctx context.Context, req reconcile.Request, namespace *corev1.Namespace, left *rest) (changed bool, err error) {
 	next := namespace.DeepCopy()
-	list, changed := conditions(namespace.Status.Conditions, left, failures, req.Now)
+	list, changed := conditions(namespace.Status.Conditions, left, req.Now)
 	if !changed && namespace.Status.Phase == corev1.NamespaceTerminating {
 		return false, nil
 	}
