@@ -25,6 +25,7 @@ type server struct {
 	url    string
 	client *http.Client
 	scheme *runtime.Scheme
+	caches caches
 }
 
 func newServer(kubeconfig, url string) (*server, error) {
@@ -69,6 +70,9 @@ func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Respons
 	if len(body) > 0 {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
+	if err := v.caches.before(ctx, v, s, r); err != nil {
+		return answer{}, err
+	}
 	resp, err := v.client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.path, err)
@@ -90,6 +94,7 @@ func (v *server) ask(ctx context.Context, s *symbols, r request) (answer, error)
 	if err != nil {
 		return answer{}, err
 	}
+	v.caches.after(ctx, r, resp.StatusCode)
 	out := answer{code: resp.StatusCode, header: headerOf(s, resp.Header)}
 	switch {
 	case strings.HasPrefix(resp.Header.Get("Content-Type"), protobufType):

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestCases(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, f := range found {
-					if f.known == nil {
+					if f.known == nil && !slices.Contains(openClasses(), f.class()) {
 						t.Errorf("%s: %s", h.title, f.difference)
 					}
 				}
@@ -63,7 +64,7 @@ func TestAnswersAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := newReport()
+	found := newReport(nil)
 	if err := each(t.Context(), 12, recordAndReplay(ours, all, found)); err != nil {
 		t.Fatal(err)
 	}

@@ -59,8 +59,8 @@ func before(header string) string {
 // gist is the part of an answer that says why.
 func gist(a answer) string {
 	if status, ok := tree(a.body).(map[string]any); ok {
-		if message, ok := status["message"].(string); ok {
-			return message
+		if _, ok := status["message"].(string); ok && status["kind"] == "Status" {
+			return strings.TrimSuffix(ownWords(status)+" "+strings.Join(causes(status), "; "), " ")
 		}
 		return fmt.Sprint(status["kind"])
 	}
@@ -100,11 +100,11 @@ func compareStatus(r request, u, o map[string]any) []difference {
 		add("causes' order", strings.Join(uc, "\n"), strings.Join(oc, "\n"))
 		return out
 	}
-	for _, status := range []map[string]any{u, o} { // what the causes say, the message repeats
+	for _, status := range []map[string]any{u, o} {
+		status["message"] = ownWords(status)
 		if details, ok := status["details"].(map[string]any); ok && len(uc) > 0 {
 			delete(details, "causes")
 		}
-		status["message"] = quoteless(fmt.Sprint(status["message"]))
 	}
 	compareTrees(u, o, "status", add)
 	return out
@@ -112,28 +112,9 @@ func compareStatus(r request, u, o map[string]any) []difference {
 
 // dumps are objects that errors quote, and the differences between two: upstream writes its internal types there, whose
 // fields have other names than the API's. Only that something is quoted is compared. See the head of docs/compatibility.md.
-var dumps = regexp.MustCompile(`(?s)(Invalid value|Duplicate value): [{\[].*[}\]]( ?: |$)|\n@@ .*`)
+var dumps = regexp.MustCompile(`(?s)(Invalid value|Duplicate value|list element types are not identical): [{\[].*[}\]]( ?: |$)|\n@@ .*`)
 
 func quoteless(message string) string { return dumps.ReplaceAllString(message, "$1: {…}$2") }
-
-func causes(status map[string]any) []string {
-	details, _ := status["details"].(map[string]any)
-	list, _ := details["causes"].([]any)
-	var out []string
-	for _, c := range list {
-		if cause, ok := c.(map[string]any); ok { // several of upstream's rules may find the same; once is enough
-			out = appendNew(out, fmt.Sprintf("%v: %v: %v", cause["field"], cause["reason"], quoteless(fmt.Sprint(cause["message"]))))
-		}
-	}
-	return out
-}
-
-func appendNew(list []string, item string) []string {
-	if slices.Contains(list, item) {
-		return list
-	}
-	return append(list, item)
-}
 
 func compareTrees(u, o any, path string, add func(where, u, o string)) {
 	switch uv := u.(type) {
@@ -182,20 +163,23 @@ func text(value any) string {
 var (
 	quoted  = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	indexes = regexp.MustCompile(`\[[^\]]*\]`)
-	numbers = regexp.MustCompile(`-?[0-9]+`)
+	numbers = regexp.MustCompile(`-?\b[0-9]+\b`)
 )
 
 // class is what differences of one cause have in common, for a list that can be read.
 func (d difference) class() string {
 	plain := func(in string) string {
+		var code string
+		if d.where == "code" {
+			code, in, _ = strings.Cut(in, " ")
+		}
 		in = indexes.ReplaceAllString(quoted.ReplaceAllString(in, `"…"`), "[]")
 		in = numbers.ReplaceAllString(symbolForm.ReplaceAllString(in, "{…}"), "0")
-		if len(in) > 160 {
-			in = in[:160]
-		}
-		return strings.ReplaceAll(in, "\n", " ")
+		in = strings.Join(strings.Fields(code+" "+in), " ")
+		return strings.ToValidUTF8(in[:min(len(in), 160)], "")
 	}
-	return fmt.Sprintf("%s %s %s | %s | %s", d.request.method, kindOf(d.request.path), plain(d.where), plain(d.upstream), plain(d.ours))
+	where := indexes.ReplaceAllString(d.where, "[]")
+	return fmt.Sprintf("%s %s %s | %s | %s", d.request.method, kindOf(d.request.path), where, plain(d.upstream), plain(d.ours))
 }
 
 // kindOf is the resource and subresource that a path names.

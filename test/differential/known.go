@@ -1,9 +1,6 @@
 package main
 
-import (
-	"regexp"
-	"slices"
-)
+import "regexp"
 
 // known is a difference that stays, with the reason. Empty patterns match everything; all that are given must match.
 type known struct {
@@ -49,9 +46,6 @@ func classify(d difference) *known {
 		if matches(k.request, d.request.method+" "+kindOf(d.request.path)) && matches(k.where, d.where) && matches(k.upstream, d.upstream) && matches(k.ours, d.ours) {
 			return k
 		}
-	}
-	if slices.Contains(openClasses(), d.class()) {
-		return &openDifference
 	}
 	return nil
 }

@@ -16,6 +16,9 @@ import (
 	"proa/kinds"
 )
 
+// perRun is how many requests the servers of one run are asked at most: then both are started anew, with empty stores.
+const perRun = 10000
+
 // options are what the command line says.
 type options struct {
 	programs string // folder of upstream's programs
@@ -34,13 +37,13 @@ func main() {
 	var o options
 	flag.StringVar(&o.programs, "upstream", "", "folder of upstream's kube-apiserver and etcd")
 	flag.StringVar(&o.work, "work", ".cache/differential", "folder for data, emptied")
-	flag.Uint64Var(&o.seed, "seed", 0, "seed of the histories; 0: a new one")
-	flag.IntVar(&o.requests, "requests", 10000, "how many requests to ask both")
+	flag.Uint64Var(&o.seed, "seed", 0, "seed of the first 10,000 requests, the next have the next seed; 0: a new one")
+	flag.IntVar(&o.requests, "requests", perRun, "how many requests to ask both")
 	flag.IntVar(&o.show, "show", 20, "how many classes of differences to print")
 	flag.StringVar(&o.record, "record", "", "file for all that was asked, with upstream's answers")
 	flag.StringVar(&o.replay, "replay", "", "file that -record wrote: asks Proa alone")
 	flag.StringVar(&o.keep, "keep", "", "folder for unknown differences, each cut down to a short history")
-	flag.StringVar(&o.open, "open", "", "file for the classes of unknown differences, added to those that are in it")
+	flag.StringVar(&o.open, "open", "", "file to be replaced by the classes of differences that are found now and have no reason")
 	flag.StringVar(&o.forms, "forms", "", "file for upstream's answers to the questions of forms.go: asks upstream alone")
 	flag.Parse()
 	if o.seed == 0 {
@@ -48,16 +51,23 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	found := newReport()
-	begin := time.Now()
-	err := run(ctx, o, found)
-	found.print(os.Stdout, o.show)
-	fmt.Printf("seed %d, %.0f s\n", o.seed, time.Since(begin).Seconds())
-	if err == nil && o.open != "" {
-		err = writeOpen(o.open, found.unknown())
+	listed := openClasses()
+	if o.open != "" {
+		listed = nil
 	}
-	if n := len(found.unknown()); err == nil && n > 0 {
-		err = fmt.Errorf("%d classes of differences have no reason in known.go", n)
+	found := newReport(listed)
+	begin := time.Now()
+	err := runAll(ctx, o, found)
+	found.print(os.Stdout, o.show)
+	fmt.Printf("seed %d\n", o.seed)
+	fmt.Fprintf(os.Stderr, "%.0f s\n", time.Since(begin).Seconds())
+	unknown := found.unknown()
+	switch {
+	case err != nil:
+	case o.open != "":
+		err = writeOpen(o.open, unknown)
+	case len(unknown) > 0:
+		err = fmt.Errorf("%d classes of differences have no reason in known.go", len(unknown))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "differential:", err)
@@ -65,47 +75,80 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options, found *report) (err error) {
-	if err := errors.Join(os.RemoveAll(o.work), os.MkdirAll(o.work, 0o755)); err != nil {
-		return fmt.Errorf("make work folder: %w", err)
+func runAll(ctx context.Context, o options, found *report) error {
+	if o.replay != "" {
+		return replayFile(ctx, o, found)
 	}
-	ours, stop, err := startOurs(ctx, o.work)
+	var all []history
+	for left := o.requests; left > 0; left -= perRun {
+		one := o
+		one.requests = min(left, perRun)
+		recorded, err := run(ctx, one, found)
+		if err != nil {
+			return err
+		}
+		all = append(all, recorded...)
+		o.seed++
+	}
+	if o.record == "" {
+		return nil
+	}
+	return writeHistories(o.record, all)
+}
+
+// startBoth starts both servers in an emptied folder. stop ends them.
+func startBoth(ctx context.Context, o options) (upstream, ours *server, stop func() error, err error) {
+	if err := errors.Join(os.RemoveAll(o.work), os.MkdirAll(o.work, 0o755)); err != nil {
+		return nil, nil, nil, fmt.Errorf("make work folder: %w", err)
+	}
+	ours, stopOurs, err := startOurs(ctx, o.work)
+	if err != nil || o.replay != "" {
+		return nil, ours, stopOurs, err
+	}
+	upstream, stopUpstream, err := startUpstream(ctx, o.programs, o.work, ours)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, stopOurs())
+	}
+	return upstream, ours, func() error { return errors.Join(stopUpstream(), stopOurs()) }, nil
+}
+
+// run asks both servers what one seed says.
+func run(ctx context.Context, o options, found *report) (all []history, err error) {
+	upstream, ours, stop, err := startBoth(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	if o.forms != "" {
+		return nil, recordForms(ctx, upstream, o.forms)
+	}
+	if all, err = compareAll(ctx, o, upstream, ours, found); err != nil {
+		return nil, err
+	}
+	if err := confirmAll(ctx, upstream, ours, found); err != nil {
+		return nil, err
+	}
+	if o.keep != "" {
+		err = keepAll(ctx, o, upstream, ours, found)
+	}
+	return all, err
+}
+
+func replayFile(ctx context.Context, o options, found *report) (err error) {
+	text, err := os.ReadFile(o.replay)
+	if err != nil {
+		return fmt.Errorf("read histories: %w", err)
+	}
+	all, err := parseHistories(string(text))
+	if err != nil {
+		return err
+	}
+	_, ours, stop, err := startBoth(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if o.replay != "" {
-		text, err := os.ReadFile(o.replay)
-		if err != nil {
-			return fmt.Errorf("read histories: %w", err)
-		}
-		all, err := parseHistories(string(text))
-		if err != nil {
-			return err
-		}
-		return replayAll(ctx, ours, all, found)
-	}
-	upstream, stopUpstream, err := startUpstream(ctx, o.programs, o.work, ours)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stopUpstream()) }()
-	if o.forms != "" {
-		return recordForms(ctx, upstream, o.forms)
-	}
-	all, err := compareAll(ctx, o, upstream, ours, found)
-	if err != nil {
-		return err
-	}
-	if o.record != "" {
-		if err := writeHistories(o.record, all); err != nil {
-			return err
-		}
-	}
-	if o.keep != "" {
-		return keepAll(ctx, o, upstream, ours, found)
-	}
-	return nil
+	return replayAll(ctx, ours, all, found)
 }
 
 func replayAll(ctx context.Context, ours *server, all []history, found *report) error {
@@ -158,8 +201,12 @@ func keepAll(ctx context.Context, o options, upstream, ours *server, found *repo
 		if i == o.show || ctx.Err() != nil {
 			break
 		}
+		file := filepath.Join(o.keep, c.fileName())
+		if _, err := os.Stat(file); err == nil {
+			continue // of an earlier seed
+		}
 		h := minimise(ctx, upstream, ours, c.first)
-		if err := writeHistories(filepath.Join(o.keep, fmt.Sprintf("%s-%03d.txt", strings.ReplaceAll(kindOf(c.first.request.path), "/", "-"), i)), []history{h}); err != nil {
+		if err := writeHistories(file, []history{h}); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (s *symbols) replaceText(v, key string) any {
 		if ages.MatchString(v) {
 			return "{age}"
 		}
-		return s.text(s.address(v))
+		return s.text(cellPort.ReplaceAllString(s.address(v), ":{port}/"))
 	case "resourceVersion", "continue":
 		return v // learnMeta saw to it
 	}

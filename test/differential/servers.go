@@ -72,12 +72,13 @@ func startUpstream(ctx context.Context, programs, dir string, ours *server) (_ *
 		return nil, nil, fmt.Errorf("make folder: %w", err)
 	}
 	running, err := kubeapi.StartServer(ctx, kubeapi.Options{Programs: programs, Dir: dir, EtcdPort: ports[0], PeerPort: ports[1], Port: ports[2],
-		Flags: []string{"--max-requests-inflight", "3000", "--max-mutating-requests-inflight", "1000"}, EtcdFlags: []string{"--unsafe-no-fsync"}})
+		Flags: []string{"--etcd-compaction-interval", "0", "--max-requests-inflight", "3000", "--max-mutating-requests-inflight", "1000"}, EtcdFlags: []string{"--unsafe-no-fsync"}})
 	if err != nil {
 		return nil, nil, err
 	}
 	v, err := newServer(running.Kubeconfig, running.URL)
 	if err == nil {
+		v.caches = true
 		err = copyClasses(ctx, ours, v)
 	}
 	if err != nil {

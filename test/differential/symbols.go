@@ -56,7 +56,7 @@ func (s *symbols) add(sort, hint, value string) string {
 }
 
 var (
-	symbolForm     = regexp.MustCompile(`\{(?:ns|time|name|(?:uid|rv|ip|name|continue) (?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}`)
+	symbolForm     = regexp.MustCompile(`\{(?:ns|time|name|port|ip|rv|uid|(?:uid|rv|ip|name|continue) (?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}`)
 	portForm       = regexp.MustCompile(`["']?(\{port [^{}]*\})["']?`)
 	uidForm        = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	timeForm       = regexp.MustCompile(`\b20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-9:]{8}(\.[0-9]+)?Z`)
@@ -65,6 +65,8 @@ var (
 	credential     = regexp.MustCompile(`X509SHA256=[0-9a-f]{64}`)
 	addrForm       = regexp.MustCompile(`\b10\.96\.[0-9]{1,3}\.[0-9]{1,3}\b`)
 	managers       = regexp.MustCompile(`\\"managedFields\\":\[.*?\],\\"name\\":`) // in an object that an error quotes: their order depends on when they came
+	quotedPort     = regexp.MustCompile(`((?:nodePort|healthCheckNodePort)\\?":)3[0-2][0-9]{3}`)
+	cellPort       = regexp.MustCompile(`:3[0-2][0-9]{3}/`) // of a Service's row
 	newestForm     = regexp.MustCompile(`current: [0-9]+`)
 	quotedRevision = regexp.MustCompile(`(?i)(resourceVersion\\?":\\?"|ResourceVersion in (?:precondition|object meta): |ResourceVersion in the precondition \(|ResourceVersion in record \()[0-9]+`)
 )
@@ -113,7 +115,7 @@ func (s *symbols) text(in string) string {
 		if symbol, known := s.toSymbol["ip "+addr]; known {
 			return symbol
 		}
-		return addr
+		return "{ip}" // of an allocation that failed
 	})
 	for _, prefix := range s.prefixes { // before the namespace, which prefixes may hold
 		in = prefix.ReplaceAllStringFunc(in, func(name string) string {
@@ -141,6 +143,7 @@ func recent(layout string) func(string) string {
 func (s *symbols) message(in string) string {
 	in = managers.ReplaceAllString(in, `\"name\":`)
 	in = newestForm.ReplaceAllString(in, "current: {newest}")
+	in = quotedPort.ReplaceAllString(in, "${1}{port}")
 	return quotedRevision.ReplaceAllString(s.text(in), "$1{rv}")
 }
 
