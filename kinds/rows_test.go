@@ -377,6 +377,7 @@ func printRow(b *strings.Builder, r *row) {
 	for name, set := range map[string]bool{
 		"createOnUpdate": r.AllowCreateOnUpdate, "unconditionalUpdate": r.AllowUnconditionalUpdate, "relaxed": r.Relaxed,
 		"virtual": r.Virtual, "scale": r.Scale != nil, "gracePeriod": r.GracePeriod != nil, "orphanDependents": r.OrphanDependents,
+		"noDependents": r.NoDependents,
 	} {
 		if set {
 			flags = append(flags, name)

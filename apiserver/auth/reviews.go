@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -21,7 +22,7 @@ type Reviews struct {
 }
 
 // Answer returns the review with its status filled in. u is who asks; namespace is the request's, empty for kinds without.
-// obj may be changed and is what is returned, but for SelfSubjectReview.
+// obj is valid by the rules of its kind; it may be changed and is what is returned, but for SelfSubjectReview.
 func (v *Reviews) Answer(ctx context.Context, u User, namespace string, obj resource.Object) (resource.Object, error) {
 	switch review := obj.(type) {
 	case *authenticationv1.TokenReview:
@@ -32,22 +33,19 @@ func (v *Reviews) Answer(ctx context.Context, u User, namespace string, obj reso
 			Status:     authenticationv1.SelfSubjectReviewStatus{UserInfo: u.Info()},
 		}, nil
 	case *authorizationv1.SelfSubjectAccessReview:
-		if err := invalidReview(checkSpec(review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes)); err != nil {
-			return nil, err
-		}
-		review.Status = v.decide(ctx, attributesOf(u, review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes))
+		a, ignored := attributesOf(u, review.Spec.ResourceAttributes, review.Spec.NonResourceAttributes)
+		review.Status = v.decide(ctx, a, ignored)
 		return review, nil
 	case *authorizationv1.SubjectAccessReview:
-		if err := invalidReview(checkSubject(&review.Spec)); err != nil {
-			return nil, err
-		}
-		review.Status = v.decide(ctx, subjectAttributes(&review.Spec))
+		a, ignored := subjectAttributes(&review.Spec)
+		review.Status = v.decide(ctx, a, ignored)
 		return review, nil
 	case *authorizationv1.LocalSubjectAccessReview:
 		if err := checkLocal(review, namespace); err != nil {
 			return nil, err
 		}
-		review.Status = v.decide(ctx, subjectAttributes(&review.Spec))
+		a, ignored := subjectAttributes(&review.Spec)
+		review.Status = v.decide(ctx, a, ignored)
 		return review, nil
 	case *authorizationv1.SelfSubjectRulesReview:
 		if review.Spec.Namespace == "" {
@@ -59,12 +57,13 @@ func (v *Reviews) Answer(ctx context.Context, u User, namespace string, obj reso
 	return nil, apierrors.NewInternalError(fmt.Errorf("no answer for %T", obj))
 }
 
-func (v *Reviews) decide(ctx context.Context, a Attributes) authorizationv1.SubjectAccessReviewStatus {
+func (v *Reviews) decide(ctx context.Context, a Attributes, ignored []string) authorizationv1.SubjectAccessReviewStatus {
 	allowed, reason, err := v.Access.Authorize(ctx, a)
 	status := authorizationv1.SubjectAccessReviewStatus{Allowed: allowed, Reason: reason}
 	if err != nil {
-		status.EvaluationError = err.Error()
+		ignored = append([]string{err.Error()}, ignored...)
 	}
+	status.EvaluationError = strings.Join(ignored, "; ")
 	return status
 }
 

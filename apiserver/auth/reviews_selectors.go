@@ -1,30 +1,27 @@
 package auth
 
 import (
-	"fmt"
-
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // The selectors of a review narrow what is asked about (KEP-4601). What is not understood narrows nothing: the question is then
 // about more than the request, and the answer errs to no.
 
-func fieldSelectorOf(s *authorizationv1.FieldSelectorAttributes) fields.Selector {
+// fieldSelectorOf also counts the terms that were not understood.
+func fieldSelectorOf(s *authorizationv1.FieldSelectorAttributes) (_ fields.Selector, ignored int) {
 	if s == nil {
-		return nil
+		return nil, 0
 	}
 	if s.RawSelector != "" {
 		parsed, err := fields.ParseSelector(s.RawSelector)
 		if err != nil {
-			return nil
+			return nil, 1
 		}
-		return parsed
+		return parsed, 0
 	}
 	var terms []fields.Selector
 	for _, r := range s.Requirements {
@@ -35,7 +32,7 @@ func fieldSelectorOf(s *authorizationv1.FieldSelectorAttributes) fields.Selector
 			terms = append(terms, fields.OneTermNotEqualSelector(r.Key, r.Values[0]))
 		}
 	}
-	return fields.AndSelectors(terms...)
+	return fields.AndSelectors(terms...), len(s.Requirements) - len(terms)
 }
 
 var labelOperators = map[metav1.LabelSelectorOperator]selection.Operator{
@@ -43,58 +40,31 @@ var labelOperators = map[metav1.LabelSelectorOperator]selection.Operator{
 	metav1.LabelSelectorOpExists: selection.Exists, metav1.LabelSelectorOpDoesNotExist: selection.DoesNotExist,
 }
 
-func labelSelectorOf(s *authorizationv1.LabelSelectorAttributes) labels.Selector {
+// labelSelectorOf also counts the terms that were not understood.
+func labelSelectorOf(s *authorizationv1.LabelSelectorAttributes) (_ labels.Selector, ignored int) {
 	if s == nil {
-		return nil
+		return nil, 0
 	}
 	if s.RawSelector != "" {
 		parsed, err := labels.Parse(s.RawSelector)
 		if err != nil {
-			return nil
+			return nil, 1
 		}
-		return parsed
+		return parsed, 0
 	}
 	selector := labels.NewSelector()
 	for _, r := range s.Requirements {
 		operator, ok := labelOperators[r.Operator]
 		if !ok {
+			ignored++
 			continue
 		}
-		if term, err := labels.NewRequirement(r.Key, operator, r.Values); err == nil {
-			selector = selector.Add(*term)
+		term, err := labels.NewRequirement(r.Key, operator, r.Values)
+		if err != nil {
+			ignored++
+			continue
 		}
+		selector = selector.Add(*term)
 	}
-	return selector
-}
-
-func checkSelectors(r *authorizationv1.ResourceAttributes, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	if s := r.FieldSelector; s != nil {
-		at := path.Child("fieldSelector")
-		errs = append(errs, checkSelector(s.RawSelector, len(s.Requirements), at)...)
-		options := metav1validation.FieldSelectorValidationOptions{AllowUnknownOperatorInRequirement: true}
-		for i, requirement := range s.Requirements {
-			errs = append(errs, metav1validation.ValidateFieldSelectorRequirement(requirement, options, at.Child("requirements").Index(i))...)
-		}
-	}
-	if s := r.LabelSelector; s != nil {
-		at := path.Child("labelSelector")
-		errs = append(errs, checkSelector(s.RawSelector, len(s.Requirements), at)...)
-		options := metav1validation.LabelSelectorValidationOptions{AllowUnknownOperatorInRequirement: true}
-		for i, requirement := range s.Requirements {
-			errs = append(errs, metav1validation.ValidateLabelSelectorRequirement(requirement, options, at.Child("requirements").Index(i))...)
-		}
-	}
-	return errs
-}
-
-// checkSelector wants either form.
-func checkSelector(raw string, requirements int, path *field.Path) field.ErrorList {
-	switch {
-	case raw != "" && requirements > 0:
-		return field.ErrorList{field.Invalid(path.Child("rawSelector"), raw, "may not specified at the same time as requirements")}
-	case raw == "" && requirements == 0:
-		return field.ErrorList{field.Required(path.Child("requirements"), fmt.Sprintf("when %s is specified, requirements or rawSelector is required", path))}
-	}
-	return nil
+	return selector, ignored
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	kjson "k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // BodyLimit is the largest request body that is read, as upstream's.
@@ -103,7 +104,7 @@ func decodeAny(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.
 // decodeError says which kind was expected and what came instead.
 func decodeError(err error, want schema.GroupVersionKind, got *schema.GroupVersionKind, body []byte) error {
 	if got != nil && got.Kind != "" {
-		if got.GroupVersion() != want.GroupVersion() && runtime.IsNotRegisteredError(err) {
+		if errors.Is(err, errOtherVersion) {
 			return apierrors.NewBadRequest(fmt.Sprintf(
 				"the API version in the data (%s) does not match the expected API version (%v)", got.GroupVersion(), want.GroupVersion()))
 		}
@@ -137,10 +138,24 @@ func (t oneType) New(gvk schema.GroupVersionKind) (runtime.Object, error) {
 	if gvk == t.gvk {
 		return t.obj, nil
 	}
-	if gvk.Kind != t.gvk.Kind {
-		return nil, fmt.Errorf("converting (%s.%s) to (%s.%s): unknown conversion", gvk.Version, gvk.Kind, packageOf(t.gvk.Group), t.gvk.Kind)
+	return nil, OtherType(gvk, t.gvk)
+}
+
+// upstreamScheme is how upstream's scheme is called in its messages.
+const upstreamScheme = "pkg/runtime/scheme.go:111"
+
+// errOtherVersion: the kind is the one that is wanted, in a version that is known.
+var errOtherVersion = errors.New("another version of the kind")
+
+// OtherType says what is wrong with a body of one type where another is wanted.
+func OtherType(got, want schema.GroupVersionKind) error {
+	if !scheme.Scheme.Recognizes(got) {
+		return runtime.NewNotRegisteredErrForKind(upstreamScheme, got)
 	}
-	return nil, runtime.NewNotRegisteredErrForKind("proa", gvk)
+	if got.Kind != want.Kind {
+		return fmt.Errorf("converting (%s.%s) to (%s.%s): unknown conversion", got.Version, got.Kind, packageOf(want.Group), want.Kind)
+	}
+	return errOtherVersion
 }
 
 // packageOf is how upstream's messages call a group.

@@ -48,28 +48,47 @@ func (p Responder) Item(w http.ResponseWriter, code int, v *Version, item *store
 
 // Object answers with an object that is not stored, such as a dry run's. obj is of this version, with its type.
 func (p Responder) Object(w http.ResponseWriter, code int, v *Version, obj resource.Object) error {
-	switch p.Accept.Shape {
-	case Partial:
-		if p.Accept.OfList {
-			return v.noShape("PartialObjectMetadataList", "not a list", "")
-		}
-		return p.Body(w, code, partial(obj, p.Accept.Version))
-	case Table:
-		if err := p.checkInclude(); err != nil {
-			return err
-		}
-		stored, err := v.ToStored(obj)
-		if err != nil {
-			return err
-		}
-		t := newTable(v.Resource, p.Accept.Version)
-		if err := t.add(stored, obj, p); err != nil {
-			return err
-		}
-		t.ResourceVersion = obj.GetResourceVersion()
-		return p.Body(w, code, &t.Table)
+	if p.Accept.Shape != Table {
+		return p.shown(w, code, v, obj)
 	}
-	return p.Body(w, code, obj)
+	if err := p.checkInclude(); err != nil {
+		return err
+	}
+	stored, err := v.ToStored(obj)
+	if err != nil {
+		return err
+	}
+	return p.table(w, code, v.Resource, stored, obj)
+}
+
+// Part answers with what a subresource shows of an object, such as a Scale. r has its columns.
+func (p Responder) Part(w http.ResponseWriter, code int, v *Version, r *resource.Resource, obj resource.Object) error {
+	if p.Accept.Shape != Table {
+		return p.shown(w, code, v, obj)
+	}
+	if err := p.checkInclude(); err != nil {
+		return err
+	}
+	return p.table(w, code, r, obj, obj)
+}
+
+func (p Responder) shown(w http.ResponseWriter, code int, v *Version, obj resource.Object) error {
+	if p.Accept.Shape != Partial {
+		return p.Body(w, code, obj)
+	}
+	if p.Accept.OfList {
+		return v.noShape("PartialObjectMetadataList", "not a list", "")
+	}
+	return p.Body(w, code, partial(obj, p.Accept.Version))
+}
+
+func (p Responder) table(w http.ResponseWriter, code int, r *resource.Resource, ruled, shown resource.Object) error {
+	t := newTable(r, p.Accept.Version)
+	if err := t.add(ruled, shown, p); err != nil {
+		return err
+	}
+	t.ResourceVersion = shown.GetResourceVersion()
+	return p.Body(w, code, &t.Table)
 }
 
 // Body answers with any API object that has its type set, as it is.

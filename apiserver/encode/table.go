@@ -34,8 +34,16 @@ func newTable(r *resource.Resource, version string) *tableBuilder {
 		t.ColumnDefinitions = append(t.ColumnDefinitions, metav1.TableColumnDefinition{
 			Name: c.Name, Type: c.Type, Format: c.Format, Description: c.Description, Priority: c.Priority})
 	}
-	t.Rows = []metav1.TableRow{}
+	if !bare(r) {
+		t.Rows = []metav1.TableRow{}
+	}
 	return t
+}
+
+// bare says that a table shows of objects only what all have. Upstream writes null for no rows there.
+func bare(r *resource.Resource) bool {
+	c := columns(r)
+	return len(c) == 2 && c[1].Name == "Created At"
 }
 
 // columns of rows that name none.

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
@@ -55,6 +54,9 @@ func patchJSON(p *Patch, shown resource.Object) (resource.Object, error) {
 	}
 	obj := p.Version.New()
 	more, err := kjson.UnmarshalStrict(after, obj)
+	if changed := changedType(p, obj, after, err != nil); changed != nil {
+		return nil, changed
+	}
 	if err != nil {
 		return nil, invalidPatch(after, err)
 	}
@@ -65,7 +67,7 @@ func patchJSON(p *Patch, shown resource.Object) (resource.Object, error) {
 	if fatal := p.strict(strict); fatal != nil {
 		return nil, invalidPatch(after, runtime.NewStrictDecodingError(fatal))
 	}
-	return obj, checkType(p, obj)
+	return obj, nil
 }
 
 func invalidPatch(after []byte, err error) error {
@@ -73,12 +75,37 @@ func invalidPatch(after []byte, err error) error {
 		field.Invalid(field.NewPath("patch"), string(after), err.Error())})
 }
 
-// checkType refuses a patch that makes another kind of the object.
-func checkType(p *Patch, obj resource.Object) error {
+// changedType refuses a patch that makes another kind of the object; one that takes the type away is none. unread: the type
+// was perhaps not read, for something else is wrong too.
+func changedType(p *Patch, obj resource.Object, after []byte, unread bool) error {
+	want := p.Version.Kind
 	got := obj.GetObjectKind().GroupVersionKind()
-	if got != p.Version.Kind {
-		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the patch changes the type", got.Kind, got.Version, p.Version.Kind.Kind))
+	if got == want {
+		return nil
 	}
+	if p.Version.Resource.Custom != nil {
+		if unread {
+			return nil
+		}
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the patch changes the type", got.Kind, got.Version, want.Kind))
+	}
+	var named struct {
+		APIVersion string `json:"apiVersion,omitempty"`
+		Kind       string `json:"kind,omitempty"`
+	}
+	if err := json.Unmarshal(after, &named); err != nil {
+		return invalidPatch(after, fmt.Errorf("couldn't get version/kind; json parse error: %w", err))
+	}
+	if named.APIVersion == "" {
+		named.APIVersion = want.GroupVersion().String()
+	}
+	if named.Kind == "" {
+		named.Kind = want.Kind
+	}
+	if got = schema.FromAPIVersionAndKind(named.APIVersion, named.Kind); got != want {
+		return invalidPatch(after, encode.OtherType(got, want))
+	}
+	obj.GetObjectKind().SetGroupVersionKind(want)
 	return nil
 }
 
@@ -134,11 +161,7 @@ func Document(kind types.PatchType, body []byte, before, empty any) ([]byte, err
 		after, _, err := operations(p, original)
 		return after, err
 	case types.StrategicMergePatchType:
-		after, err := strategicpatch.StrategicMergePatch(original, body, empty)
-		if err != nil {
-			return nil, strategicError(err)
-		}
-		return after, nil
+		return mergeDocument(original, body, empty)
 	case types.ApplyPatchType:
 		if p.Body, err = yaml.YAMLToJSON(body); err != nil {
 			return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))

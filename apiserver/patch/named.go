@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	kjson "sigs.k8s.io/json"
 
 	"proa/kinds/resource"
@@ -126,7 +125,7 @@ func (f *Fields) patchNamed(p *Patch, shown resource.Object) resource.Object {
 	} else {
 		merged = mergeSketch(p, sketch, patched)
 	}
-	if !merged || checkType(p, patched) != nil {
+	if !merged || patched.GetObjectKind().GroupVersionKind() != p.Version.Kind {
 		return nil
 	}
 	obj := copyOf(shown)
@@ -180,7 +179,7 @@ func mergeStrategic(fields map[string]any, sketch, patched resource.Object, know
 		return false
 	}
 	fields = runtime.DeepCopyJSON(fields) // the library takes directives out of it
-	after, err := strategicpatch.StrategicMergeMapPatch(before, fields, sketch)
+	after, err := merged(before, fields, sketch)
 	return err == nil && runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(after, patched, !known) == nil
 }
 

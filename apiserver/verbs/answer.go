@@ -5,8 +5,12 @@ import (
 	"net/http"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"proa/apiserver/admit"
 	"proa/apiserver/auth"
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -42,6 +46,9 @@ func (v *Verbs) Ask(ctx context.Context, q Request, obj resource.Object) (resour
 	if err := v.Admission.Admit(ctx, a); err != nil {
 		return nil, err
 	}
+	if errs := q.Version.Validate(obj); len(errs) > 0 { // upstream's decoder has taken the kind from the object by then
+		return nil, apierrors.NewInvalid(schema.GroupKind{Group: q.Version.Kind.Group}, "", errs)
+	}
 	if err := v.Admission.Validate(ctx, a); err != nil {
 		return nil, err
 	}
@@ -54,6 +61,9 @@ func (v *Verbs) Ask(ctx context.Context, q Request, obj resource.Object) (resour
 }
 
 func (v *Verbs) serveAnswer(w http.ResponseWriter, c *call) error {
+	if _, err := encode.ContentType(c.raw); err != nil {
+		return err
+	}
 	opts, err := c.createOptions()
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"proa/apiserver/admit"
+	"proa/apiserver/encode"
 	"proa/kinds/meta"
 	"proa/kinds/resource"
 	"proa/store"
@@ -162,6 +163,9 @@ func (v *Verbs) fillSystemFields(obj resource.Object) {
 }
 
 func (v *Verbs) serveCreate(w http.ResponseWriter, c *call) error {
+	if _, err := encode.ContentType(c.raw); err != nil { // before the options are looked at
+		return err
+	}
 	opts, err := c.createOptions()
 	if err != nil {
 		return err

@@ -73,8 +73,14 @@ func (v *Verbs) deleteOnce(ctx context.Context, q Request, opts metav1.DeleteOpt
 	if err != nil {
 		return Result{}, err
 	}
-	return v.remove(ctx, &q, item, nil, claims, dryRun)
+	if dryRun {
+		plan.last = nil
+	}
+	return v.remove(ctx, &q, item, plan.last, claims, dryRun)
 }
+
+// wordsOfOwn are the tables whose deletion has a precondition's words of its own in upstream.
+var wordsOfOwn = map[string]bool{"namespaces": true, "customresourcedefinitions.apiextensions.k8s.io": true}
 
 func deletePreconditions(q *Request, opts *metav1.DeleteOptions, old resource.Object) error {
 	p := opts.Preconditions
@@ -82,11 +88,15 @@ func deletePreconditions(q *Request, opts *metav1.DeleteOptions, old resource.Ob
 		return nil
 	}
 	gr := schema.GroupResource{Group: q.Version.Kind.Group, Resource: q.Version.Kind.Kind}
+	wrong := "the %[1]s in the precondition (%[2]s) does not match the %[1]s in record (%[3]s). The object might have been %[4]s"
+	if wordsOfOwn[q.Version.Resource.Table()] {
+		gr, wrong = q.groupResource(), "Precondition failed: %[1]s in precondition: %[2]s, %[1]s in object meta: %[3]s"
+	}
 	if p.UID != nil && *p.UID != old.GetUID() {
-		return apierrors.NewConflict(gr, q.Name, fmt.Errorf("the UID in the precondition (%s) does not match the UID in record (%s). The object might have been deleted and then recreated", *p.UID, old.GetUID()))
+		return apierrors.NewConflict(gr, q.Name, fmt.Errorf(wrong, "UID", *p.UID, old.GetUID(), "deleted and then recreated"))
 	}
 	if p.ResourceVersion != nil && *p.ResourceVersion != old.GetResourceVersion() {
-		return apierrors.NewConflict(gr, q.Name, fmt.Errorf("the ResourceVersion in the precondition (%s) does not match the ResourceVersion in record (%s). The object might have been modified", *p.ResourceVersion, old.GetResourceVersion()))
+		return apierrors.NewConflict(gr, q.Name, fmt.Errorf(wrong, "ResourceVersion", *p.ResourceVersion, old.GetResourceVersion(), "modified"))
 	}
 	return nil
 }

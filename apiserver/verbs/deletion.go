@@ -16,6 +16,7 @@ import (
 type deletion struct {
 	pending bool
 	keep    resource.Object
+	last    resource.Object // how it looks when it is removed; nil: as it is stored
 }
 
 // planDeletion decides. old is shared; keep is a copy.
@@ -56,6 +57,9 @@ func planDeletion(r *resource.Resource, old resource.Object, opts metav1.DeleteO
 		markDeleting(copied(), now)
 		return deletion{keep: copied()}
 	}
+	if graceful { // its time is over at once, which its watchers see
+		return deletion{last: obj}
+	}
 	return deletion{}
 }
 
@@ -85,7 +89,8 @@ func planGrace(r *resource.Resource, obj resource.Object, opts *metav1.DeleteOpt
 		obj.SetDeletionGracePeriodSeconds(&period)
 		return true, false
 	}
-	if !r.GracePeriod(obj, opts) || opts.GracePeriodSeconds == nil {
+	r.GracePeriod(obj, opts)
+	if opts.GracePeriodSeconds == nil {
 		return false, false
 	}
 	at := metav1.NewTime(now.Add(time.Duration(*opts.GracePeriodSeconds) * time.Second)).Rfc3339Copy()
@@ -137,6 +142,8 @@ func deletionFinalizers(r *resource.Resource, obj resource.Object, opts *metav1.
 // propagation says what happens to dependents: the options decide, else the finalizers that are there, else the kind.
 func propagation(r *resource.Resource, finalizers []string, opts *metav1.DeleteOptions) (orphan, foreground bool) {
 	switch {
+	case r.NoDependents:
+		return false, false
 	case opts.OrphanDependents != nil: //nolint:staticcheck // old clients send it
 		return *opts.OrphanDependents, false //nolint:staticcheck // old clients send it
 	case opts.PropagationPolicy != nil:

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"proa/apiserver/encode"
@@ -115,6 +117,12 @@ func listOptions(query url.Values) (*metav1.ListOptions, error) {
 	}
 	if opts.ResourceVersionMatch == "" && opts.SendInitialEvents == nil && !opts.Watch {
 		return opts, nil
+	}
+	if _, err := labels.Parse(opts.LabelSelector); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	if _, err := fields.ParseSelector(opts.FieldSelector); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	internal := &internalversion.ListOptions{Watch: opts.Watch, ResourceVersion: opts.ResourceVersion,
 		ResourceVersionMatch: opts.ResourceVersionMatch, Continue: opts.Continue, SendInitialEvents: opts.SendInitialEvents}

@@ -16,10 +16,25 @@ import (
 	"proa/apiserver/admit"
 	"proa/apiserver/encode"
 	"proa/apiserver/patch"
+	"proa/kinds/meta"
 	"proa/kinds/resource"
 )
 
 var scaleKind = autoscalingv1.SchemeGroupVersion.WithKind("Scale")
+
+// scaleTable is what tables show of a Scale.
+var scaleTable = &resource.Resource{
+	Columns: []resource.Column{
+		{Name: "Name", Type: "string", Description: metav1.ObjectMeta{}.SwaggerDoc()["name"]},
+		meta.Number("Desired", autoscalingv1.ScaleSpec{}.SwaggerDoc()["replicas"]),
+		meta.Number("Available", autoscalingv1.ScaleStatus{}.SwaggerDoc()["replicas"]),
+		meta.Age(),
+	},
+	Row: func(obj resource.Object) []any {
+		s := obj.(*autoscalingv1.Scale)
+		return []any{s.Name, int64(s.Spec.Replicas), int64(s.Status.Replicas), meta.Since(s.CreationTimestamp)}
+	},
+}
 
 // scaleOf shows an object as a Scale.
 func scaleOf(r *resource.Resource, obj resource.Object) *autoscalingv1.Scale {
@@ -103,7 +118,7 @@ func (v *Verbs) serveGetScale(w http.ResponseWriter, c *call) error {
 			return err
 		}
 	}
-	return c.respond(v).Body(w, http.StatusOK, scaleOf(c.Version.Resource, obj))
+	return c.respond(v).Part(w, http.StatusOK, c.Version, scaleTable, scaleOf(c.Version.Resource, obj))
 }
 
 func (v *Verbs) serveUpdateScale(w http.ResponseWriter, c *call) error {
@@ -121,7 +136,7 @@ func (v *Verbs) serveUpdateScale(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.respond(v).Body(w, http.StatusOK, s)
+	return c.respond(v).Part(w, http.StatusOK, c.Version, scaleTable, s)
 }
 
 func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
@@ -153,5 +168,5 @@ func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.respond(v).Body(w, http.StatusOK, s)
+	return c.respond(v).Part(w, http.StatusOK, c.Version, scaleTable, s)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -161,9 +162,12 @@ func (v *Verbs) preconditions(q *Request, c change, obj, old resource.Object) er
 	if uid := obj.GetUID(); c.conditional && uid != "" && uid != old.GetUID() {
 		return uidMismatch(q, uid, old.GetUID())
 	}
-	switch rev := obj.GetResourceVersion(); {
-	case rev == "" || rev == "0":
-		if c.conditional && !q.Version.Resource.AllowUnconditionalUpdate {
+	rev := obj.GetResourceVersion()
+	switch n, err := strconv.ParseUint(rev, 10, 64); {
+	case rev != "" && err != nil:
+		return err // upstream answers 500 with these words
+	case n == 0:
+		if !c.applied && !q.Version.Resource.AllowUnconditionalUpdate {
 			kind := schema.GroupKind{Group: q.groupResource().Group, Kind: q.groupResource().Resource}
 			return apierrors.NewInvalid(kind, q.Name, field.ErrorList{field.Invalid(
 				field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})

@@ -22,6 +22,7 @@ func Event() *resource.Resource {
 		Validate:                 resource.Typed(validateEventCore),
 		ValidateUpdate:           resource.Typed2(validateEventCoreUpdate),
 		LooseMetadata:            true,
+		NoDependents:             true,
 		AllowCreateOnUpdate:      true,
 		AllowUnconditionalUpdate: true,
 		Columns:                  eventColumns(),

@@ -85,10 +85,7 @@ func podFieldLabels() []string {
 
 // podGracePeriod: a pod that is on a node and has not ended gets the time that the client asks for, or its own; any
 // other pod goes at once. A deletion under way can only be made shorter.
-func podGracePeriod(obj resource.Object, opts *metav1.DeleteOptions) bool {
-	if opts == nil {
-		return false
-	}
+func podGracePeriod(obj resource.Object, opts *metav1.DeleteOptions) {
 	pod := obj.(*corev1.Pod)
 	period := int64(0)
 	switch underWay := pod.DeletionGracePeriodSeconds; {
@@ -104,7 +101,6 @@ func podGracePeriod(obj resource.Object, opts *metav1.DeleteOptions) bool {
 		period = atLeastOne(*pod.Spec.TerminationGracePeriodSeconds)
 	}
 	opts.GracePeriodSeconds = &period
-	return period > 0
 }
 
 // atLeastOne reads a negative period as one second, as upstream does; zero stays zero.

@@ -64,11 +64,14 @@ type Resource struct {
 	AllowCreateOnUpdate bool
 	// AllowUnconditionalUpdate: PUT without resourceVersion overwrites. Upstream's choice for the kind.
 	AllowUnconditionalUpdate bool
-	// GracePeriod, if set, is consulted on delete: it may fill in the default, and says whether deletion waits for it.
-	GracePeriod func(obj Object, opts *metav1.DeleteOptions) (wait bool)
+	// GracePeriod, if set, is consulted on delete: it fills in how long deletion waits, 0 if not at all, or nothing if the kind
+	// has no such time here.
+	GracePeriod func(obj Object, opts *metav1.DeleteOptions)
 	// OrphanDependents: a delete that does not say what becomes of dependents leaves them. Upstream's choice for kinds that
 	// are older than garbage collection.
 	OrphanDependents bool
+	// NoDependents: nothing is collected after the object, and a delete that says what becomes of dependents is not heeded.
+	NoDependents bool
 	// OrphanWarning is shown to who deletes without saying what becomes of dependents, empty if none.
 	OrphanWarning string
 

@@ -181,8 +181,8 @@ func (s script) delete() string {
 		}
 		opts.GracePeriodSeconds = &seconds
 	}
-	wait := row.GracePeriod(obj, opts)
-	return fmt.Sprintf("wait %v, %d s\n", wait, *opts.GracePeriodSeconds)
+	row.GracePeriod(obj, opts)
+	return fmt.Sprintf("wait %v, %d s\n", *opts.GracePeriodSeconds > 0, *opts.GracePeriodSeconds)
 }
 
 func (s script) scale() string {

@@ -70,9 +70,6 @@ func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Respons
 	if len(body) > 0 {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	if err := v.caches.before(ctx, v, s, r); err != nil {
-		return answer{}, err
-	}
 	resp, err := v.client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.path, err)
@@ -87,6 +84,9 @@ func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Respons
 
 // ask sends a request and returns the answer with symbols for this server's values.
 func (v *server) ask(ctx context.Context, s *symbols, r request) (answer, error) {
+	if err := v.caches.before(ctx, v, s, r); err != nil {
+		return answer{}, err
+	}
 	resp, got, err := v.send(ctx, s, r)
 	if err != nil && strings.Contains(err.Error(), "INTERNAL_ERROR") { // how upstream's handlers end when they panic
 		return answer{body: "the server broke off"}, nil

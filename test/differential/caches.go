@@ -25,7 +25,7 @@ const follow = 60 * time.Millisecond
 // that names none is answered only then.
 func (c caches) before(ctx context.Context, v *server, s *symbols, r request) error {
 	path, query, _ := strings.Cut(r.path, "?")
-	if !bool(c) || r.method != http.MethodGet || !strings.Contains(query, "resourceVersion") && !strings.Contains(query, "watch=") {
+	if !bool(c) || !strings.Contains(query, "resourceVersion") && !strings.Contains(query, "watch=") {
 		return nil
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.url+s.fill(path)+"?limit=1", nil)

@@ -157,7 +157,7 @@ func text(value any) string {
 	if err != nil {
 		return fmt.Sprint(value)
 	}
-	return string(out)
+	return strings.TrimSpace(string(out))
 }
 
 var (

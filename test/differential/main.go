@@ -83,6 +83,7 @@ func runAll(ctx context.Context, o options, found *report) error {
 	for left := o.requests; left > 0; left -= perRun {
 		one := o
 		one.requests = min(left, perRun)
+		one.work = filepath.Join(o.work, fmt.Sprint(o.seed)) // clients remember the certificates that a folder held
 		recorded, err := run(ctx, one, found)
 		if err != nil {
 			return err
