@@ -20,8 +20,8 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		WorkdirRoot:         t.TempDir(),
 		RequireExplicitExec: true,
-		UpdateScripts:       os.Getenv("UPDATE") != "",       // with UPDATE=1 what cmp finds is written down
-		Deadline:            time.Now().Add(8 * time.Minute), // a script that hangs says where
+		UpdateScripts:       os.Getenv("UPDATE") != "",        // with UPDATE=1 what cmp finds is written down
+		Deadline:            time.Now().Add(12 * time.Minute), // a script that hangs says where
 		Setup:               func(env *testscript.Env) error { return setup(env, bin) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until":   until,
