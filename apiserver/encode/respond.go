@@ -140,7 +140,7 @@ func (p Responder) Error(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))
 	}
 	code := int(status.Code)
-	if code == 0 {
+	if code < http.StatusOK || code > 999 { // a webhook chose it; HTTP has no such code for the end of a request
 		code = http.StatusInternalServerError
 	}
 	if err := p.Body(w, code, status); err != nil {
