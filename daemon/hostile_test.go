@@ -129,6 +129,41 @@ func TestSlowHeaders(t *testing.T) {
 	<-ended
 }
 
+// Who asks for an upgrade where there is none gets an ordinary answer, and what follows on the connection is a request like
+// any other: nothing behind the server was opened.
+func TestUpgradeWhereThereIsNone(t *testing.T) {
+	s := serveFor(t)
+	for _, path := range []string{"/api/v1/namespaces/default", "/api/v1/pods", "/api/v1/namespaces/default/pods/none/exec?command=id", "/api/v1/namespaces/default/pods/none/proxy/", "/api/v1/nodes/none/proxy/exec",
+		"/api/v1/namespaces/default/pods/none/status", "/apis/example.com/v1/x", "/healthz", "/nothing"} {
+		for _, protocol := range []string{"websocket", "SPDY/3.1", "h2c", "TLS/1.0"} {
+			conn := s.dialPlain()
+			fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %s\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"+
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n", path, protocol)
+			answers := bufio.NewReader(conn)
+			first, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatalf("%s to %s: %v", path, protocol, err)
+			}
+			if _, err := io.Copy(io.Discard, first.Body); err != nil || first.StatusCode == http.StatusSwitchingProtocols {
+				t.Errorf("%s to %s: %s, %v", path, protocol, first.Status, err)
+			}
+			if first.Close {
+				conn.Close()
+				continue
+			}
+			fmt.Fprintf(conn, "GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+			second, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatalf("%s to %s, and then: %v", path, protocol, err)
+			}
+			if text, err := io.ReadAll(second.Body); err != nil || !strings.Contains(string(text), "gitVersion") {
+				t.Errorf("%s to %s, and then: %s %s", path, protocol, second.Status, text)
+			}
+			conn.Close()
+		}
+	}
+}
+
 // Requests that are begun and taken back, over and over, never are more at the same time than a connection may have
 // (CVE-2023-44487); others are served meanwhile.
 func TestRapidReset(t *testing.T) {

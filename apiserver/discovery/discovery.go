@@ -95,11 +95,11 @@ func (h *Handler) serveGroup(w http.ResponseWriter, r *http.Request, path string
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	var name, wanted string
 	switch {
-	case len(parts) == 2 && parts[0] == "api":
+	case len(parts) == 2 && parts[0] == "api" && parts[1] != "":
 		wanted = parts[1]
 	case len(parts) == 2 && parts[0] == "apis" && parts[1] != "":
 		name = parts[1]
-	case len(parts) == 3 && parts[0] == "apis" && parts[1] != "":
+	case len(parts) == 3 && parts[0] == "apis" && parts[1] != "" && parts[2] != "":
 		name, wanted = parts[1], parts[2]
 	default:
 		return false
