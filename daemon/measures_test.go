@@ -115,7 +115,7 @@ func TestDashboardsFindWhatTheyLookAt(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"apiserver_request_sli_duration_seconds LIST  v1 pods  cluster apiserver", "apiserver_admission_controller_admission_duration_seconds NamespaceLifecycle admit CREATE false",
+		"apiserver_request_sli_duration_seconds LIST  v1 pods  cluster apiserver", "apiserver_admission_controller_admission_duration_seconds ValidatingAdmissionWebhook validate CREATE false",
 		"apiserver_admission_step_admission_duration_seconds validate CREATE false", "workqueue_adds_total seen",
 	} {
 		if !slices.Contains(counted, want) {

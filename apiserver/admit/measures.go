@@ -59,7 +59,7 @@ func (c *Chain) Measures() []measure.Family {
 	all := measure.Family{Name: "apiserver_admission_step_admission_duration_seconds", Help: "How long all admission steps together took", Type: measure.Distribution,
 		Labels: []string{"type", "operation", "rejected"}}
 	c.whole.addTo(&all)
-	each := measure.Family{Name: "apiserver_admission_controller_admission_duration_seconds", Help: "How long an admission step took", Type: measure.Distribution,
+	each := measure.Family{Name: "apiserver_admission_controller_admission_duration_seconds", Help: "How long an admission step took that runs what users wrote", Type: measure.Distribution,
 		Labels: []string{"name", "type", "operation", "rejected"}}
 	for i := range c.steps {
 		c.times[i].addTo(&each, c.steps[i].Name)

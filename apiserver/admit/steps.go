@@ -76,13 +76,13 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "NodeDeclaredFeatureValidator", Validate: checkDeclaredFeatures},
 		{Name: "PodResizeValidator", Validate: checkPodResize},
 		{Name: "PrivilegeEscalation", Validate: writes(c.CheckEscalation)},
-		{Name: "MutatingAdmissionPolicy", Admit: c.MutateByPolicies},
-		{Name: "MutatingAdmissionWebhook", Admit: c.MutateByWebhooks},
+		{Name: "MutatingAdmissionPolicy", Counted: true, Admit: c.MutateByPolicies},
+		{Name: "MutatingAdmissionWebhook", Counted: true, Admit: c.MutateByWebhooks},
 		// After what changes services, and before what checks them: upstream's storage gives addresses there.
 		{Name: "ServiceAddresses", Admit: addresses.fill, ClaimsFor: addresses.claimsFor, Claim: addresses.claim},
 		{Name: "PolicyParameters", Validate: c.CheckParameters},
-		{Name: "ValidatingAdmissionPolicy", Validate: c.ValidateByPolicies},
-		{Name: "ValidatingAdmissionWebhook", Validate: c.ValidateByWebhooks},
+		{Name: "ValidatingAdmissionPolicy", Counted: true, Validate: c.ValidateByPolicies},
+		{Name: "ValidatingAdmissionWebhook", Counted: true, Validate: c.ValidateByWebhooks},
 		{Name: "ResourceQuota", Validate: quotas.check, ClaimsFor: quotas.claimsFor, Claim: quotas.claim}, // last: nothing refused is charged
 	})
 }
