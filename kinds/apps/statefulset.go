@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/meta"
 	"proa/kinds/podspec"
@@ -91,6 +92,8 @@ func defaultStatefulSet(s *appsv1.StatefulSet) {
 		if claim.Status.Phase == "" {
 			claim.Status.Phase = corev1.ClaimPending
 		}
+		meta.RoundUp(claim.Status.Capacity)
+		meta.RoundUp(claim.Status.AllocatedResources)
 	}
 }
 
@@ -115,6 +118,13 @@ func statefulSetWarnings(obj, old resource.Object) []string {
 	s := obj.(*appsv1.StatefulSet)
 	// The name is a DNS label already, so that warning never comes.
 	list := warnings(func(s *appsv1.StatefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template })(obj, old)
+	for i := range s.Spec.VolumeClaimTemplates {
+		at := field.NewPath("spec", "volumeClaimTemplates").Index(i)
+		if old != nil {
+			at = at.Child("Spec") // as upstream has it
+		}
+		list = append(list, podspec.ClaimWarnings(at, &s.Spec.VolumeClaimTemplates[i].Spec)...)
+	}
 	if limit := s.Spec.RevisionHistoryLimit; limit != nil && *limit < 0 {
 		list = append(list, "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended")
 	}

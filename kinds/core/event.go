@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -92,7 +93,7 @@ func eventRow(event *corev1.Event) []any {
 	if event.FirstTimestamp.IsZero() {
 		first = meta.SinceMicro(event.EventTime)
 	}
-	last, count := meta.Since(event.LastTimestamp), max(event.Count, 1)
+	last, count := meta.Since(event.LastTimestamp), cmp.Or(event.Count, 1)
 	switch {
 	case event.Series != nil:
 		last, count = meta.SinceMicro(event.Series.LastObservedTime), event.Series.Count

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/meta"
@@ -59,7 +60,7 @@ func defaultNamespace(namespace *corev1.Namespace) {
 
 // labelNamespace lets selectors find a namespace by name (KEP-2161). A generated name is not known before PrepareCreate.
 func labelNamespace(namespace *corev1.Namespace) {
-	if namespace.Name != "" {
+	if len(utilvalidation.IsValidLabelValue(namespace.Name)) == 0 && namespace.Name != "" { // else the name alone is refused
 		metav1.SetMetaDataLabel(&namespace.ObjectMeta, corev1.LabelMetadataName, namespace.Name)
 	}
 }

@@ -158,6 +158,12 @@ func persistentVolumeWarnings(obj, _ resource.Object) []string {
 	if v.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRecycle {
 		warnings = append(warnings, "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.")
 	}
+	if affinity := v.Spec.NodeAffinity; affinity != nil && affinity.Required != nil {
+		for i := range affinity.Required.NodeSelectorTerms {
+			at := field.NewPath("spec", "nodeAffinity", "required", "nodeSelectorTerms").Index(i)
+			warnings = append(warnings, meta.NodeTermWarnings(at, &affinity.Required.NodeSelectorTerms[i], false)...)
+		}
+	}
 	for _, source := range []struct {
 		set        bool
 		name, text string

@@ -194,15 +194,7 @@ func claimWarnings(obj, _ resource.Object) []string {
 	if _, set := c.Annotations[corev1.BetaStorageClassAnnotation]; set {
 		warnings = append(warnings, fmt.Sprintf(`metadata.annotations[%s]: deprecated since v1.8; use "storageClassName" attribute instead`, corev1.BetaStorageClassAnnotation))
 	}
-	for _, list := range []struct {
-		name string
-		list corev1.ResourceList
-	}{{"requests", c.Spec.Resources.Requests}, {"limits", c.Spec.Resources.Limits}} {
-		if size := list.list[corev1.ResourceStorage]; size.MilliValue()%1000 != 0 {
-			warnings = append(warnings, fmt.Sprintf("spec.resources.%s[storage]: fractional byte value %q is invalid, must be an integer", list.name, size.String()))
-		}
-	}
-	return warnings
+	return append(warnings, podspec.ClaimWarnings(field.NewPath("spec"), &c.Spec)...)
 }
 
 func claimRow(c *corev1.PersistentVolumeClaim) []any {

@@ -127,6 +127,7 @@ func validateServiceUpdate(service, old *corev1.Service) field.ErrorList {
 			errs = append(errs, field.Invalid(path.Child("loadBalancerClass"), class, onceSet))
 		}
 	}
+	errs = append(errs, validateBalancerClass(service)...) // upstream looks at it among the changes too
 	if NeedsHealthCheckNodePort(old) && NeedsHealthCheckNodePort(service) && now.HealthCheckNodePort != before.HealthCheckNodePort {
 		errs = append(errs, field.Forbidden(path.Child("healthCheckNodePort"), "field is immutable"))
 	}

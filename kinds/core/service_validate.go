@@ -210,14 +210,18 @@ func validateLoadBalancer(service, old *corev1.Service) field.ErrorList {
 	if spec.AllocateLoadBalancerNodePorts == nil && balanced {
 		errs = append(errs, field.Required(field.NewPath("allocateLoadBalancerNodePorts"), ""))
 	}
-	if spec.LoadBalancerClass != nil {
-		if balanced {
-			errs = append(errs, meta.QualifiedName(path.Child("loadBalancerClass"), *spec.LoadBalancerClass)...)
-		} else {
-			errs = append(errs, field.Forbidden(path.Child("loadBalancerClass"), onlyForLoadBalancer))
-		}
+	return append(errs, validateBalancerClass(service)...)
+}
+
+func validateBalancerClass(service *corev1.Service) field.ErrorList {
+	class, path := service.Spec.LoadBalancerClass, field.NewPath("spec", "loadBalancerClass")
+	switch {
+	case class == nil:
+		return nil
+	case service.Spec.Type != corev1.ServiceTypeLoadBalancer:
+		return field.ErrorList{field.Forbidden(path, onlyForLoadBalancer)}
 	}
-	return errs
+	return meta.QualifiedName(path, *class)
 }
 
 // validateSourceRanges looks at the field, or at the annotation that was there before it. Both may have spaces.

@@ -19,12 +19,13 @@ func ValidateCreate(row *resource.Resource, obj resource.Object, validate func(r
 	if validate != nil {
 		errs = validate(obj)
 	}
-	switch {
-	case row.Virtual: // what is not stored has no name
+	if row.Virtual { // what is not stored has no name
 		return errs
-	case !row.LooseMetadata:
-		return append(Validate(row, obj), errs...)
-	case len(errs) > 0:
+	}
+	if !row.LooseMetadata {
+		errs = append(Validate(row, obj), errs...)
+	}
+	if len(errs) > 0 || row.ValidateName == nil && !row.LooseMetadata { // other names fit in a path
 		return errs
 	}
 	return validation.ValidateObjectMetaAccessor(obj, row.Namespaced, FitsInPath, field.NewPath("metadata"))
@@ -86,7 +87,7 @@ func FitsInPath(name string, prefix bool) []string {
 // NameAlone is the rule for names that are DNS subdomains, where a generateName may be anything that leads to one.
 func NameAlone(name string, prefix bool) []string {
 	if prefix {
-		return FitsInPath(name, true)
+		return nil
 	}
 	return validation.NameIsDNSSubdomain(name, false)
 }

@@ -28,11 +28,25 @@ func RuntimeClass() *resource.Resource {
 		ValidateUpdate: resource.Typed2(func(c, old *nodev1.RuntimeClass) field.ErrorList {
 			return append(validate(c), validation.ValidateImmutableField(c.Handler, old.Handler, field.NewPath("handler"))...)
 		}),
+		Warnings:                 func(obj, _ resource.Object) []string { return warnings(obj.(*nodev1.RuntimeClass)) },
 		AllowCreateOnUpdate:      true,
 		AllowUnconditionalUpdate: false,
 		Columns:                  []resource.Column{meta.Name(), meta.Column("Handler", metav1.ObjectMeta{}.SwaggerDoc()["handler"]), meta.Age()},
 		Row:                      resource.Typed(func(c *nodev1.RuntimeClass) []any { return []any{c.Name, c.Handler, meta.Since(c.CreationTimestamp)} }),
 	}
+}
+
+func warnings(c *nodev1.RuntimeClass) []string {
+	if c.Scheduling == nil {
+		return nil
+	}
+	var list []string
+	for _, key := range meta.Sorted(c.Scheduling.NodeSelector) {
+		if text := meta.OldNodeLabel(key); text != "" {
+			list = append(list, field.NewPath("scheduling", "nodeSelector").String()+": "+text)
+		}
+	}
+	return list
 }
 
 func validate(c *nodev1.RuntimeClass) field.ErrorList {

@@ -101,6 +101,11 @@ func defaultStatus(status *corev1.PodStatus) {
 	if len(status.PodIPs) > 0 {
 		status.PodIP = status.PodIPs[0].IP
 	}
+	meta.RoundUp(status.AllocatedResources)
+	if status.Resources != nil {
+		meta.RoundUp(status.Resources.Limits)
+		meta.RoundUp(status.Resources.Requests)
+	}
 	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses, status.EphemeralContainerStatuses} {
 		for i := range list {
 			meta.RoundUp(list[i].AllocatedResources)

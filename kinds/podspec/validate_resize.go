@@ -23,8 +23,8 @@ func ValidatePodResize(pod, old *corev1.Pod) field.ErrorList {
 	c.forbidIf(!nodeCanResize(old), path, "Pod running on node without support for resize")
 	rest := pod.Spec.DeepCopy()
 	c.checkPodLevelResize(path, rest, &old.Spec)
-	if !c.checkSameNames(path.Child("containers"), "containers", pod.Spec.Containers, old.Spec.Containers) ||
-		!c.checkSameNames(path.Child("initContainers"), "initContainers", pod.Spec.InitContainers, old.Spec.InitContainers) {
+	same := c.checkSameNames(path.Child("containers"), "containers", pod.Spec.Containers, old.Spec.Containers)
+	if !c.checkSameNames(path.Child("initContainers"), "initContainers", pod.Spec.InitContainers, old.Spec.InitContainers) || !same {
 		return c.errs
 	}
 	c.checkNothingRemoved(path.Child("initContainers"), pod.Spec.InitContainers, old.Spec.InitContainers)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -15,12 +16,16 @@ func PodWarnings(pod *corev1.Pod) []string {
 	if messages := validation.IsDNS1123Label(pod.Name); len(messages) > 0 {
 		list = append(list, fmt.Sprintf("metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: %v", messages))
 	}
-	return append(list, specWarnings(&pod.Spec, field.NewPath("spec"))...)
+	w := &warner{}
+	w.pod(nil, &pod.ObjectMeta, &pod.Spec)
+	return append(list, w.list...)
 }
 
 // TemplateWarnings are those of PodWarnings that hold for a pod template at path.
 func TemplateWarnings(template *corev1.PodTemplateSpec, path *field.Path) []string {
-	return specWarnings(&template.Spec, path.Child("spec"))
+	w := &warner{}
+	w.pod(path, &template.ObjectMeta, &template.Spec)
+	return w.list
 }
 
 // warner collects warnings on one pod spec.
@@ -30,25 +35,38 @@ func (w *warner) warn(path *field.Path, format string, args ...any) {
 	w.list = append(w.list, path.String()+": "+fmt.Sprintf(format, args...))
 }
 
-func specWarnings(spec *corev1.PodSpec, path *field.Path) []string {
-	w := &warner{}
-	for i, s := range spec.TopologySpreadConstraints {
-		if s.LabelSelector == nil {
-			w.warn(path.Child("topologySpreadConstraints").Index(i).Child("labelSelector"), "a null labelSelector results in matching no pod")
+// pod warns of a pod, or of a template at root, in upstream's order.
+func (w *warner) pod(root *field.Path, metadata *metav1.ObjectMeta, spec *corev1.PodSpec) {
+	path, annotations := root.Child("spec"), root.Child("metadata", "annotations")
+	w.oldLabels(path, spec)
+	for _, old := range oldAnnotations {
+		if _, set := metadata.Annotations[old.key]; set {
+			w.warn(annotations.Key(old.key), "%s", old.text)
 		}
 	}
+	w.volumes(path.Child("volumes"), spec.Volumes)
 	w.repeatedNames(spec, path)
 	c := newChecker(spec)
-	for _, container := range c.containers(path) {
+	containers := c.containers(path)
+	w.oldProfiles(root, annotations, metadata.Annotations, spec)
+	for _, container := range containers {
 		w.fractions(container.path.Child("resources", "limits"), container.Resources.Limits)
 		w.fractions(container.path.Child("resources", "requests"), container.Resources.Requests)
 		w.hiddenEnv(container.path.Child("env"), container.Env)
 	}
-	w.ports(c.containers(path))
+	w.ports(containers)
 	if s := spec.TerminationGracePeriodSeconds; s != nil && *s < 0 {
 		w.warn(path.Child("terminationGracePeriodSeconds"), "must be >= 0; negative values are invalid and will be treated as 1")
 	}
-	return w.list
+	w.emptySelectors(path.Child("affinity"), spec.Affinity)
+	if spec.DNSConfig != nil {
+		for i, server := range spec.DNSConfig.Nameservers {
+			w.list = append(w.list, validation.GetWarningsForIP(path.Child("dnsConfig", "nameservers").Index(i), server)...)
+		}
+	}
+	for i, alias := range spec.HostAliases {
+		w.list = append(w.list, validation.GetWarningsForIP(path.Child("hostAliases").Index(i).Child("ip"), alias.IP)...)
+	}
 }
 
 func (w *warner) repeatedNames(spec *corev1.PodSpec, path *field.Path) {

@@ -248,6 +248,9 @@ func CSIStorageCapacity() *resource.Resource {
 			errs = append(errs, validation.ValidateImmutableField(c.NodeTopology, old.NodeTopology, field.NewPath("nodeTopology"))...)
 			return append(errs, validation.ValidateImmutableField(c.StorageClassName, old.StorageClassName, field.NewPath("storageClassName"))...)
 		}),
+		Warnings: func(obj, _ resource.Object) []string {
+			return meta.NodeSelectorWarnings(field.NewPath("nodeTopology"), obj.(*storagev1.CSIStorageCapacity).NodeTopology)
+		},
 		Columns: []resource.Column{meta.Name(), meta.Column("StorageClassName", doc["storageClassName"]), meta.Column("Capacity", doc["capacity"])},
 		Row: resource.Typed(func(c *storagev1.CSIStorageCapacity) []any {
 			capacity := "<unset>"

@@ -6,6 +6,7 @@
 package storage
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/meta"
@@ -48,6 +50,7 @@ func StorageClass() *resource.Resource {
 		}),
 		Validate:                 resource.Typed(validateStorageClass),
 		ValidateUpdate:           resource.Typed2(validateStorageClassUpdate),
+		Warnings:                 func(obj, _ resource.Object) []string { return classWarnings(obj.(*storagev1.StorageClass)) },
 		AllowUnconditionalUpdate: true,
 		Columns: []resource.Column{
 			meta.Name(),
@@ -66,6 +69,18 @@ func StorageClass() *resource.Resource {
 				c.AllowVolumeExpansion != nil && *c.AllowVolumeExpansion, meta.Since(c.CreationTimestamp)}
 		}),
 	}
+}
+
+func classWarnings(c *storagev1.StorageClass) []string {
+	var list []string
+	for i, term := range c.AllowedTopologies {
+		for j, r := range term.MatchLabelExpressions {
+			if text := meta.OldNodeLabel(r.Key); text != "" {
+				list = append(list, fmt.Sprintf("%s: %s", field.NewPath("allowedTopologies").Index(i).Child("matchLabelExpressions").Index(j).Child("key"), text))
+			}
+		}
+	}
+	return list
 }
 
 func text[T ~string](value *T, otherwise T) string {
@@ -137,7 +152,9 @@ func validateParameters(parameters map[string]string, mayBeEmpty bool) field.Err
 
 func validateTopologies(terms []corev1.TopologySelectorTerm, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
+	before := []map[string]sets.Set[string]{{}} // upstream takes a term without expressions for one that was there before
 	for i, term := range terms {
+		values := map[string]sets.Set[string]{}
 		at := path.Index(i).Child("matchLabelExpressions")
 		seen := map[string]bool{}
 		for j, r := range term.MatchLabelExpressions {
@@ -146,11 +163,12 @@ func validateTopologies(terms []corev1.TopologySelectorTerm, path *field.Path) f
 				errs = append(errs, field.Duplicate(at.Index(j).Child("key"), r.Key))
 			}
 			seen[r.Key] = true
+			values[r.Key] = sets.New(r.Values...)
 		}
-		// Upstream takes a term without expressions for one that was there before.
-		if len(term.MatchLabelExpressions) == 0 || slices.ContainsFunc(terms[:i], func(t corev1.TopologySelectorTerm) bool { return equality.Semantic.DeepEqual(t, term) }) {
+		if slices.ContainsFunc(before, func(other map[string]sets.Set[string]) bool { return equality.Semantic.DeepEqual(other, values) }) {
 			errs = append(errs, field.Duplicate(at, ""))
 		}
+		before = append(before, values)
 	}
 	return errs
 }
