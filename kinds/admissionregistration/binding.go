@@ -33,6 +33,7 @@ func (k bindingKind[T]) row() *resource.Resource {
 	singular := strings.ToLower(k.kind)
 	return &resource.Resource{
 		Group: admissionv1.GroupName, Version: "v1", Name: singular + "s", Singular: singular, Kind: k.kind,
+		AnyFinalizer:  true,
 		Categories:    []string{"api-extensions"},
 		New:           func() resource.Object { return k.create() },
 		NewList:       k.list,

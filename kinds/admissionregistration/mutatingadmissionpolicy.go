@@ -14,9 +14,10 @@ import (
 func MutatingAdmissionPolicy() *resource.Resource {
 	return &resource.Resource{
 		Group: admissionv1.GroupName, Version: "v1", Name: "mutatingadmissionpolicies", Singular: "mutatingadmissionpolicy", Kind: "MutatingAdmissionPolicy",
-		Categories: []string{"api-extensions"},
-		New:        func() resource.Object { return &admissionv1.MutatingAdmissionPolicy{} },
-		NewList:    func() runtime.Object { return &admissionv1.MutatingAdmissionPolicyList{} },
+		AnyFinalizer: true,
+		Categories:   []string{"api-extensions"},
+		New:          func() resource.Object { return &admissionv1.MutatingAdmissionPolicy{} },
+		NewList:      func() runtime.Object { return &admissionv1.MutatingAdmissionPolicyList{} },
 		Default: resource.Do(func(p *admissionv1.MutatingAdmissionPolicy) {
 			fill(&p.Spec.FailurePolicy, admissionv1.Fail)
 			defaultMatch(p.Spec.MatchConstraints)

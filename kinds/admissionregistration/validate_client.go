@@ -46,12 +46,13 @@ func validateURL(text string, path *field.Path) field.ErrorList {
 	return errs
 }
 
+// validateService names the one of name and namespace that is missing by the other, as upstream does.
 func validateService(s *admissionv1.ServiceReference, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if s.Name == "" {
+	if s.Namespace == "" {
 		errs = append(errs, field.Required(path.Child("name"), ""))
 	}
-	if s.Namespace == "" {
+	if s.Name == "" {
 		errs = append(errs, field.Required(path.Child("namespace"), ""))
 	}
 	port := int32(defaultPort)

@@ -15,9 +15,10 @@ import (
 func ValidatingAdmissionPolicy() *resource.Resource {
 	return &resource.Resource{
 		Group: admissionv1.GroupName, Version: "v1", Name: "validatingadmissionpolicies", Singular: "validatingadmissionpolicy", Kind: "ValidatingAdmissionPolicy",
-		Categories: []string{"api-extensions"},
-		New:        func() resource.Object { return &admissionv1.ValidatingAdmissionPolicy{} },
-		NewList:    func() runtime.Object { return &admissionv1.ValidatingAdmissionPolicyList{} },
+		AnyFinalizer: true,
+		Categories:   []string{"api-extensions"},
+		New:          func() resource.Object { return &admissionv1.ValidatingAdmissionPolicy{} },
+		NewList:      func() runtime.Object { return &admissionv1.ValidatingAdmissionPolicyList{} },
 		Default: resource.Do(func(p *admissionv1.ValidatingAdmissionPolicy) {
 			fill(&p.Spec.FailurePolicy, admissionv1.Fail)
 			defaultMatch(p.Spec.MatchConstraints)

@@ -2,9 +2,9 @@ package admissionregistration
 
 import (
 	"fmt"
+	"reflect"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/meta"
@@ -45,9 +45,10 @@ func alike(w *admissionv1.ValidatingWebhook) admissionv1.MutatingWebhook {
 func webhookRow(name, kind string) *resource.Resource {
 	return &resource.Resource{
 		Group: admissionv1.GroupName, Version: "v1", Name: name, Singular: name[:len(name)-1], Kind: kind, Categories: []string{"api-extensions"},
+		AnyFinalizer:  true,
 		PrepareCreate: func(obj resource.Object) { obj.SetGeneration(1) },
 		PrepareUpdate: func(obj, old resource.Object) {
-			meta.CountGeneration(obj, old, !equality.Semantic.DeepEqual(Webhooks(obj), Webhooks(old)))
+			meta.CountGeneration(obj, old, !reflect.DeepEqual(Webhooks(obj), Webhooks(old)))
 		},
 		Validate: func(obj resource.Object) field.ErrorList { return validateWebhooks(Webhooks(obj), newRules()) },
 		ValidateUpdate: func(obj, old resource.Object) field.ErrorList {

@@ -7,7 +7,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	certificatesv1beta1 "k8s.io/api/certificates/v1beta1"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,7 +36,7 @@ func CertificateSigningRequest() *resource.Resource {
 		}),
 		Validate:                 resource.Typed(validateCreate),
 		ValidateUpdate:           resource.Typed2(validateUpdate),
-		ValidateName:             path.ValidatePathSegmentName,
+		ValidateName:             func(string, bool) []string { return nil }, // it need only fit in a path
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{
 			Name:           "status",

@@ -1,12 +1,14 @@
 package devices
 
 import (
+	"reflect"
 	"strings"
 
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -77,8 +79,22 @@ func unchanged[T any](path *field.Path, now, before T) field.ErrorList {
 
 func validateTemplate(t *resourcev1.ResourceClaimTemplate) field.ErrorList {
 	path := field.NewPath("spec")
-	errs := validation.ValidateAnnotations(t.Spec.Annotations, path.Child("metadata", "annotations"))
-	return append(errs, validateClaim(&t.Spec.Spec, path.Child("spec"))...)
+	return append(templateMetadata(&t.Spec.ObjectMeta, path.Child("metadata")), validateClaim(&t.Spec.Spec, path.Child("spec"))...)
+}
+
+// templateMetadata wants labels and annotations only: all else is a claim's own.
+func templateMetadata(m *metav1.ObjectMeta, path *field.Path) field.ErrorList {
+	errs := validation.ValidateAnnotations(m.Annotations, path.Child("annotations"))
+	errs = append(errs, metav1validation.ValidateLabels(m.Labels, path.Child("labels"))...)
+	value := reflect.ValueOf(m).Elem()
+	for i := range value.NumField() {
+		switch name := value.Type().Field(i).Name; {
+		case name == "Labels" || name == "Annotations" || value.Field(i).IsZero():
+		default:
+			errs = append(errs, field.Forbidden(path.Child(strings.ToLower(name[:1])+name[1:]), "cannot be set"))
+		}
+	}
+	return errs
 }
 
 func state(c *resourcev1.ResourceClaim) string {

@@ -21,7 +21,8 @@ func DeviceClass() *resource.Resource {
 		PrepareUpdate: resource.Do2(func(c, old *resourcev1.DeviceClass) {
 			meta.CountGeneration(c, old, !equality.Semantic.DeepEqual(c.Spec, old.Spec))
 		}),
-		Validate: resource.Typed(validateClass),
+		ValidateName: meta.NameAlone,
+		Validate:     resource.Typed(validateClass),
 		ValidateUpdate: resource.Typed2(func(c, _ *resourcev1.DeviceClass) field.ErrorList {
 			return validateClass(c)
 		}),

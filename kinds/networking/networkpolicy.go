@@ -1,9 +1,10 @@
 package networking
 
 import (
+	"reflect"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,7 +27,7 @@ func NetworkPolicy() *resource.Resource {
 		Default:       resource.Do(defaultPolicy),
 		PrepareCreate: resource.Do(func(p *networkingv1.NetworkPolicy) { p.Generation = 1 }),
 		PrepareUpdate: resource.Do2(func(p, old *networkingv1.NetworkPolicy) {
-			meta.CountGeneration(p, old, !equality.Semantic.DeepEqual(p.Spec, old.Spec))
+			meta.CountGeneration(p, old, !reflect.DeepEqual(p.Spec, old.Spec))
 		}),
 		Validate: resource.Typed(func(p *networkingv1.NetworkPolicy) field.ErrorList {
 			return (&policyCheck{}).spec(&p.Spec, field.NewPath("spec"))
