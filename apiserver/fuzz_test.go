@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"proa/apiserver/encode"
+	k8sruntime "k8s.io/apimachinery/pkg/runtime"
+
 	"proa/kinds"
 	"proa/kinds/resource"
 )
@@ -19,7 +20,7 @@ const (
 	// mostGrowth is how much the heap may grow while a fuzzer runs.
 	mostGrowth = 64 << 20
 	// lookEvery is how many inputs are tried between two looks at the heap.
-	lookEvery = 20000
+	lookEvery = 5000
 	// mostGoroutines is how many more there may be at the second look: connections come and go.
 	mostGoroutines = 50
 )
@@ -110,10 +111,17 @@ func FuzzBody(f *testing.F) {
 		obj.SetName("x")
 		obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
 		f.Add(uint8(i), uint8(0), []byte(`{"apiVersion":"`+r.GroupVersionKind().GroupVersion().String()+`","kind":"`+r.Kind+`","metadata":{"name":"x"},"spec":{}}`))
-		if !r.Virtual {
-			if data, err := encode.ToStore(obj); err == nil {
-				f.Add(uint8(i), uint8(2), append([]byte("k8s\x00"), data...))
+		if m, ok := obj.(interface{ Marshal() ([]byte, error) }); ok {
+			raw, err := m.Marshal()
+			if err != nil {
+				f.Fatal(err)
 			}
+			version, kind := r.GroupVersionKind().ToAPIVersionAndKind()
+			envelope, err := (&k8sruntime.Unknown{TypeMeta: k8sruntime.TypeMeta{APIVersion: version, Kind: kind}, Raw: raw}).Marshal()
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(uint8(i), uint8(2), append([]byte("k8s\x00"), envelope...))
 		}
 	}
 	f.Add(uint8(0), uint8(1), []byte("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n"))
