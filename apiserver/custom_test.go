@@ -40,7 +40,7 @@ func (p *place) define(call custom.Call) {
 			return p.server.Local(auth.User{Name: identity, Groups: []string{auth.GroupAuthenticated}})
 		},
 		Kinds: p.kinds, Clock: stillClock{},
-	}, customresource.New(p.kinds), garbagecollector.New(p.kinds))
+	}, customresource.New(p.kinds), garbagecollector.New(p.kinds, nil))
 	if err != nil {
 		p.t.Fatal(err)
 	}

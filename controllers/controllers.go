@@ -61,6 +61,8 @@ type Config struct {
 	CheckPolicy admissionpolicy.Check
 	// Elsewhere deletes what aggregated API servers keep in a namespace. Optional: there are none.
 	Elsewhere namespace.Elsewhere
+	// OwnerElsewhere looks up owners that they keep. Optional, too.
+	OwnerElsewhere garbagecollector.Elsewhere
 	// NodeGrace is how long a node may be silent until it counts as lost. Optional: upstream's.
 	NodeGrace time.Duration
 	// DownWindow is how long autoscalers that do not say it wait before they scale down. Optional: upstream's.
@@ -118,7 +120,7 @@ func All(config Config) []reconcile.Controller {
 		loadbalancer.New(config.Taken),
 		loadbalancer.NewIngresses(config.Edge),
 
-		garbagecollector.New(config.Kinds),
+		garbagecollector.New(config.Kinds, config.OwnerElsewhere),
 		podgc.New(podgc.DefaultThreshold),
 
 		nodelifecycle.New(cmp.Or(config.NodeGrace, nodelifecycle.DefaultGrace)),

@@ -12,6 +12,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/apiserver/callout"
 	"proa/client"
+	"proa/controllers/garbagecollector"
 	"proa/controllers/namespace"
 	"proa/kinds/apiregistration"
 )
@@ -29,7 +30,17 @@ func (c *control) openAggregator() error {
 
 // emptyElsewhere empties a namespace of what aggregated API servers keep there, as the controller of namespaces.
 func (c *control) emptyElsewhere(ctx context.Context, name string) (map[schema.GroupResource][]metav1.PartialObjectMetadata, map[schema.GroupVersion]error, []error) {
-	return c.aggregator.Empty(ctx, auth.User{Name: namespace.Identity, Groups: append(groupsOf(namespace.Identity), auth.GroupAuthenticated)}, name)
+	return c.aggregator.Empty(ctx, userOf(namespace.Identity), name)
+}
+
+// ownerElsewhere looks up an owner that an aggregated API server keeps, as the garbage collector.
+func (c *control) ownerElsewhere(ctx context.Context, owner metav1.OwnerReference, namespace string) (*metav1.PartialObjectMetadata, bool, error) {
+	return c.aggregator.Find(ctx, userOf(garbagecollector.Identity), owner, namespace)
+}
+
+// userOf is a controller as the API knows it.
+func userOf(identity string) auth.User {
+	return auth.User{Name: identity, Groups: append(groupsOf(identity), auth.GroupAuthenticated)}
 }
 
 // bootstrapVersions registers the versions that the API server serves itself. What users made of one of them stays.

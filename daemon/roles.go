@@ -115,7 +115,7 @@ func startControl(ctx context.Context, cfg *Config, parts *group) (*control, err
 		Kinds:  c.kinds, Log: cfg.Log,
 	}, controllers.All(controllers.Config{
 		Kinds: c.kinds, RootCA: c.keys.CA(), Trust: c.trust(), Sign: c.keys.Sign, Token: c.tokens.LegacyToken,
-		Usage: c.usage, Check: c.aggregator.Check, CheckPolicy: c.policies.Check, Elsewhere: c.emptyElsewhere,
+		Usage: c.usage, Check: c.aggregator.Check, CheckPolicy: c.policies.Check, Elsewhere: c.emptyElsewhere, OwnerElsewhere: c.ownerElsewhere,
 		Taken: cfg.takenPorts(), Edge: cfg.nodeIP().String(), NodeGrace: cfg.NodeGrace, DownWindow: cfg.DownWindow,
 	})...)
 	if err != nil {

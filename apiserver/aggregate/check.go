@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,14 +58,14 @@ var self = auth.User{Name: "system:kube-aggregator", Groups: []string{auth.Group
 
 // fetch reads a document of an aggregated server.
 func (a *Aggregator) fetch(ctx context.Context, to *route, path string, into any) error {
-	return a.ask(ctx, to, question{http.MethodGet, path, self}, into)
+	return a.ask(ctx, to, question{method: http.MethodGet, path: path, user: self}, into)
 }
 
 // question is a request without a body.
 type question struct {
-	method string
-	path   string // with its query
-	user   auth.User
+	method      string
+	path, query string
+	user        auth.User
 }
 
 // badStatus is an answer that is no success.
@@ -89,7 +88,7 @@ func (a *Aggregator) ask(ctx context.Context, to *route, q question, into any) e
 		return err
 	}
 	at := endpoint.URL
-	at.Path, at.RawQuery, _ = strings.Cut(q.path, "?")
+	at.Path, at.RawQuery = q.path, q.query
 	fail := func(err error) error { return fmt.Errorf("failing or missing response from %v: %w", &at, err) }
 	request, err := http.NewRequestWithContext(ctx, q.method, at.String(), nil)
 	if err != nil {

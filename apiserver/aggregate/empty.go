@@ -19,7 +19,7 @@ import (
 
 const (
 	emptyTimeout = 30 * time.Second // of one request of those that empty a namespace
-	emptyPage    = "?limit=500"     // objects that are looked at of each resource; the next round sees what comes behind them
+	emptyPage    = "limit=500"      // objects that are looked at of each resource; the next round sees what comes behind them
 )
 
 // Empty deletes what aggregated servers keep in a namespace, in the name of a user, and returns what is left there of each
@@ -53,25 +53,29 @@ func (a *Aggregator) Empty(ctx context.Context, user auth.User, namespace string
 
 // emptyOf deletes the objects at a path one by one, since not every server deletes them all at once, and lists what remains.
 func (a *Aggregator) emptyOf(ctx context.Context, to *route, user auth.User, path string) ([]metav1.PartialObjectMetadata, error) {
-	ask := func(method, at string, into any) error {
+	ask := func(method, at, query string, into any) error {
 		ctx, cancel := context.WithTimeout(ctx, emptyTimeout)
 		defer cancel()
-		return a.ask(ctx, to, question{method, at, user}, into)
+		return a.ask(ctx, to, question{method, at, query, user}, into)
 	}
 	var before, after metav1.PartialObjectMetadataList
-	if err := ask(http.MethodGet, path+emptyPage, &before); err != nil || len(before.Items) == 0 {
+	err := ask(http.MethodGet, path, emptyPage, &before)
+	if isStatus(err, http.StatusNotFound) || isStatus(err, http.StatusMethodNotAllowed) {
+		return nil, nil // what it said that it serves, it does not serve like this
+	}
+	if err != nil || len(before.Items) == 0 {
 		return nil, err
 	}
 	for i := range before.Items {
 		if before.Items[i].DeletionTimestamp != nil {
 			continue
 		}
-		err := ask(http.MethodDelete, path+"/"+before.Items[i].Name+"?propagationPolicy=Background", &metav1.PartialObjectMetadata{})
+		err := ask(http.MethodDelete, path+"/"+before.Items[i].Name, "propagationPolicy=Background", &metav1.PartialObjectMetadata{})
 		if err != nil && !isStatus(err, http.StatusNotFound) {
 			return before.Items, err
 		}
 	}
-	err := ask(http.MethodGet, path+emptyPage, &after)
+	err = ask(http.MethodGet, path, emptyPage, &after)
 	return after.Items, err
 }
 

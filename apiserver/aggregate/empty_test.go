@@ -27,11 +27,14 @@ func (k *keeper) serve(w http.ResponseWriter, r *http.Request) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	const at = "/apis/example.com/v1/namespaces/a/things"
+	if r.URL.Path != "/apis/example.com/v1" {
+		k.mu.asked = append(k.mu.asked, r.Header.Get("X-Remote-User")+" "+r.Method+" "+r.URL.RequestURI())
+	}
 	var answer any
 	switch name, isThing := strings.CutPrefix(r.URL.Path, at+"/"); {
 	case r.URL.Path == "/apis/example.com/v1":
 		verbs := metav1.Verbs{"get", "list", "delete"}
-		answer = metav1.APIResourceList{APIResources: []metav1.APIResource{{Name: "things", Namespaced: true, Verbs: verbs}, {Name: "wholes", Verbs: verbs},
+		answer = metav1.APIResourceList{APIResources: []metav1.APIResource{{Name: "things", Kind: "Thing", Namespaced: true, Verbs: verbs}, {Name: "wholes", Kind: "Whole", Verbs: verbs},
 			{Name: "things/status", Namespaced: true, Verbs: metav1.Verbs{"get"}}, {Name: "reviews", Namespaced: true, Verbs: metav1.Verbs{"create"}}}}
 	case r.URL.Path == at:
 		var list metav1.PartialObjectMetadataList
@@ -42,11 +45,8 @@ func (k *keeper) serve(w http.ResponseWriter, r *http.Request) {
 	case isThing && name == "vanished":
 		http.NotFound(w, r)
 		return
-	case isThing && name != "held":
+	case isThing && r.Method == http.MethodDelete && name != "held":
 		k.mu.things = slices.DeleteFunc(k.mu.things, func(thing string) bool { return thing == name })
-	}
-	if r.URL.Path != "/apis/example.com/v1" {
-		k.mu.asked = append(k.mu.asked, r.Header.Get("X-Remote-User")+" "+r.Method+" "+r.URL.RequestURI())
 	}
 	if answer == nil {
 		answer = metav1.Status{Status: metav1.StatusSuccess}
@@ -95,5 +95,32 @@ func TestEmptyingMeetsOthers(t *testing.T) {
 	}
 	if _, _, failures := w.aggregator.Empty(t.Context(), auth.User{Name: "sweeper"}, "a"); len(failures) > 0 {
 		t.Errorf("failed with %v", failures)
+	}
+}
+
+// An owner is found where its kind is served, and there alone; names that are no names are not asked for.
+func TestFind(t *testing.T) {
+	k := &keeper{}
+	w := newWorld(t, k.serve, true)
+	if err := w.aggregator.Check(t.Context(), service("v1", true)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		kind, name, namespace string
+		there, known          bool
+	}{
+		{"Thing", "gem", "a", true, true}, {"Thing", "vanished", "a", false, true}, {"Whole", "earth", "", true, true},
+		{"Thing", "gem", "", false, false}, {"Other", "gem", "a", false, false}, {"Thing", "../gem", "a", false, false},
+	} {
+		found, known, err := w.aggregator.Find(t.Context(), auth.User{Name: "collector"},
+			metav1.OwnerReference{APIVersion: "example.com/v1", Kind: c.kind, Name: c.name}, c.namespace)
+		if err != nil || known != c.known || (found != nil) != c.there {
+			t.Errorf("%+v: found %v, %v, %v", c, found, known, err)
+		}
+	}
+	want := []string{"collector GET /apis/example.com/v1/namespaces/a/things/gem", "collector GET /apis/example.com/v1/namespaces/a/things/vanished",
+		"collector GET /apis/example.com/v1/wholes/earth"}
+	if !slices.Equal(k.mu.asked, want) {
+		t.Errorf("asked %q", k.mu.asked)
 	}
 }

@@ -2,7 +2,8 @@
 //
 // It decides what becomes of dependents (background, foreground, orphan); it owns the finalizers "orphan" and
 // "foregroundDeletion"; the controller host calls it. Nothing is deleted before the API itself, asked for the owner,
-// says that it is not there under that UID: when the API cannot be asked, nothing happens.
+// says that it is not there under that UID: when the API cannot be asked, nothing happens. Owners that aggregated API servers
+// keep are asked for there, again and again, since nothing tells of their end.
 package garbagecollector
 
 import (
@@ -27,18 +28,31 @@ var (
 	errClusterScoped = errors.New("object without namespace names an owner in one")
 )
 
-// unknownKindRetry is when to look again at an object whose owner's kind is not known (yet).
-const unknownKindRetry = time.Minute
+// unknownKindRetry is when to look again at an object whose owner's kind is not known (yet), and untoldRetry at one whose owner
+// may go and no event says so.
+const (
+	unknownKindRetry = time.Minute
+	untoldRetry      = 15 * time.Second
+)
+
+// Identity is the user that asks for owners, and deletes.
+const Identity = "system:serviceaccount:kube-system:generic-garbage-collector"
+
+// Elsewhere looks up an owner that an aggregated API server keeps: nil if it is not there. known is false when no such server
+// says now that it serves the kind. It is called from several goroutines.
+type Elsewhere = func(ctx context.Context, owner metav1.OwnerReference, namespace string) (found *metav1.PartialObjectMetadata, known bool, err error)
 
 type collector struct {
-	kinds *kinds.Table
-	rows  []*resource.Resource
-	graph *graph
+	kinds     *kinds.Table
+	elsewhere Elsewhere
+	rows      []*resource.Resource
+	graph     *graph
 }
 
-// New makes the controller for the kinds of a table. Events are left out: they end by themselves.
-func New(all *kinds.Table) reconcile.Controller {
-	c := &collector{kinds: all, graph: newGraph()}
+// New makes the controller for the kinds of a table; elsewhere, if not nil, knows of others. Events are left out: they end by
+// themselves.
+func New(all *kinds.Table, elsewhere Elsewhere) reconcile.Controller {
+	c := &collector{kinds: all, elsewhere: elsewhere, graph: newGraph()}
 	var reads []reconcile.Read
 	var tables []string
 	for _, row := range reconcile.Deletable(all) {
@@ -51,7 +65,7 @@ func New(all *kinds.Table) reconcile.Controller {
 	}
 	return reconcile.Controller{
 		Name:     "garbagecollector",
-		Identity: "system:serviceaccount:kube-system:generic-garbage-collector",
+		Identity: Identity,
 		Source:   "garbage-collector-controller",
 		Reads:    reads,
 		Custom: func(row *resource.Resource) (reconcile.Read, bool) {
@@ -89,7 +103,11 @@ func (c *collector) run(ctx context.Context, req reconcile.Request) (reconcile.R
 	if len(owners.solid) == 0 && len(owners.waiting) > 0 {
 		dependents = c.scan(req.View, obj)
 	}
-	return reconcile.Result{}, c.apply(ctx, req, ref, obj, decideOwned(obj, owners, dependents))
+	var after time.Duration
+	if owners.untold {
+		after = untoldRetry
+	}
+	return reconcile.Result{After: after}, c.apply(ctx, req, ref, obj, decideOwned(obj, owners, dependents))
 }
 
 // scan finds the objects that name an owner, in the view: the graph may be a moment behind, and once a finalizer is off
@@ -115,14 +133,19 @@ func (c *collector) classify(ctx context.Context, req reconcile.Request, ref cli
 	var result classified
 	for _, reference := range obj.GetOwnerReferences() {
 		at, err := c.ownerRef(reference, obj.GetNamespace())
-		if errors.Is(err, errClusterScoped) {
-			c.tellInvalid(req, ref, obj, reference)
-		}
-		if err != nil {
-			return result, err
-		}
-		owner, err := find(ctx, req, at, reference)
+		var owner client.Object
 		switch {
+		case errors.Is(err, errUnknownKind):
+			result.untold = true
+			owner, err = c.findElsewhere(ctx, reference, obj.GetNamespace())
+		case errors.Is(err, errClusterScoped):
+			c.tellInvalid(req, ref, obj, reference)
+		case err == nil:
+			owner, err = find(ctx, req, at, reference)
+		}
+		switch {
+		case errors.Is(err, errUnknownKind) || errors.Is(err, errClusterScoped):
+			return result, err
 		case err != nil:
 			return result, fmt.Errorf("look up owner %s %s: %w", reference.Kind, reference.Name, err)
 		case owner == nil:
@@ -135,6 +158,24 @@ func (c *collector) classify(ctx context.Context, req reconcile.Request, ref cli
 		}
 	}
 	return result, nil
+}
+
+// findElsewhere returns the owner from the aggregated API server that keeps its kind, or nil when that says that it is not
+// there under that UID.
+func (c *collector) findElsewhere(ctx context.Context, reference metav1.OwnerReference, namespace string) (client.Object, error) {
+	if c.elsewhere == nil {
+		return nil, errUnknownKind
+	}
+	owner, known, err := c.elsewhere(ctx, reference, namespace)
+	switch {
+	case err != nil:
+		return nil, err
+	case !known:
+		return nil, errUnknownKind
+	case owner == nil || owner.UID != reference.UID:
+		return nil, nil
+	}
+	return owner, nil
 }
 
 // find returns the owner, or nil when the API says that it is not there under that UID.
@@ -156,6 +197,9 @@ func find(ctx context.Context, req reconcile.Request, at client.Ref, reference m
 
 // tellElsewhere warns the user when the owner exists, but in another namespace: such a reference means nothing.
 func (c *collector) tellElsewhere(req reconcile.Request, ref client.Ref, obj client.Object, table string, reference metav1.OwnerReference) {
+	if table == "" {
+		return
+	}
 	for owner := range req.View.List(table, "") {
 		if owner.GetUID() == reference.UID {
 			c.tellInvalid(req, ref, obj, reference)

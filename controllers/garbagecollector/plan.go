@@ -20,6 +20,7 @@ type classified struct {
 	solid   []types.UID // exist, and do not wait for the object to go
 	waiting []types.UID // are being deleted in the foreground
 	absent  []types.UID // do not exist (any more)
+	untold  bool        // there is one of which nothing tells when it goes
 }
 
 // verb is what to do with an object.
