@@ -55,6 +55,8 @@ func (v *Verbs) serveWatch(w http.ResponseWriter, c *call) error {
 	if v.Stopping != nil {
 		defer context.AfterFunc(v.Stopping, cancel)()
 	}
+	w, close := asSocket(w, c.raw, cancel)
+	defer close()
 	p := c.respond(v)
 	stream, err := p.Watch(w, c.Version)
 	if err != nil {
