@@ -108,7 +108,7 @@ func (p *player) create(obj object, served *kindsresource.Served, store bool) st
 	if served != nil {
 		validate = served.Validate
 	}
-	return p.outcome(obj, nil, meta.ValidateCreate(p.row, obj, validate), store)
+	return p.outcome(obj, nil, p.row.Warnings, meta.ValidateCreate(p.row, obj, validate), store)
 }
 
 func (p *player) update(t *testing.T, d *datadriven.TestData) string {
@@ -117,10 +117,10 @@ func (p *player) update(t *testing.T, d *datadriven.TestData) string {
 	old := p.current
 	obj := p.merged(t, old, d.Input)
 	applyDefault(p.row, obj)
-	prepare, validate := p.row.PrepareUpdate, p.row.ValidateUpdate
+	prepare, validate, warnings := p.row.PrepareUpdate, p.row.ValidateUpdate, p.row.Warnings
 	door := p.door(sub)
 	if door != nil {
-		prepare, validate = door.PrepareUpdate, door.ValidateUpdate
+		prepare, validate, warnings = door.PrepareUpdate, door.ValidateUpdate, door.Warnings
 	}
 	if s := p.served(t, d); s != nil {
 		validate = s.ValidateUpdate
@@ -132,7 +132,7 @@ func (p *player) update(t *testing.T, d *datadriven.TestData) string {
 	if validate != nil {
 		errs = append(errs, validate(obj, old)...)
 	}
-	return p.outcome(obj, old, errs, true)
+	return p.outcome(obj, old, warnings, errs, true)
 }
 
 // door finds the subresource of a name; nil is the resource itself.
@@ -170,10 +170,10 @@ func (p *player) families(t *testing.T, d *datadriven.TestData) string {
 }
 
 // outcome prints what a user would see, and keeps the object if nothing is wrong with it.
-func (p *player) outcome(obj, old object, errs field.ErrorList, store bool) string {
+func (p *player) outcome(obj, old object, warnings func(obj, old object) []string, errs field.ErrorList, store bool) string {
 	var b strings.Builder
-	if p.row.Warnings != nil {
-		for _, warning := range p.row.Warnings(obj, old) {
+	if warnings != nil {
+		for _, warning := range warnings(obj, old) {
 			fmt.Fprintf(&b, "warning: %s\n", warning)
 		}
 	}

@@ -269,8 +269,12 @@ func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old 
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)
 	}
-	if door == nil && r.Warnings != nil {
-		for _, w := range r.Warnings(obj, old) {
+	warnings := r.Warnings
+	if door != nil {
+		warnings = door.Warnings
+	}
+	if warnings != nil {
+		for _, w := range warnings(obj, old) {
 			q.warn(w)
 		}
 	}

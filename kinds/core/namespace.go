@@ -52,7 +52,9 @@ func Namespace() *resource.Resource {
 }
 
 func defaultNamespace(namespace *corev1.Namespace) {
-	labelNamespace(namespace)
+	if namespace.Name != "" {
+		labelNamespace(namespace)
+	}
 	if namespace.Status.Phase == "" {
 		namespace.Status.Phase = corev1.NamespaceActive
 	}
@@ -60,13 +62,13 @@ func defaultNamespace(namespace *corev1.Namespace) {
 
 // labelNamespace lets selectors find a namespace by name (KEP-2161). A generated name is not known before PrepareCreate.
 func labelNamespace(namespace *corev1.Namespace) {
-	if len(utilvalidation.IsValidLabelValue(namespace.Name)) == 0 && namespace.Name != "" { // else the name alone is refused
-		metav1.SetMetaDataLabel(&namespace.ObjectMeta, corev1.LabelMetadataName, namespace.Name)
-	}
+	metav1.SetMetaDataLabel(&namespace.ObjectMeta, corev1.LabelMetadataName, namespace.Name)
 }
 
 func createNamespace(namespace *corev1.Namespace) {
-	labelNamespace(namespace)
+	if len(utilvalidation.IsValidLabelValue(namespace.Name)) == 0 { // else the generated name alone is refused
+		labelNamespace(namespace)
+	}
 	namespace.Status = corev1.NamespaceStatus{Phase: corev1.NamespaceActive}
 	for _, finalizer := range namespace.Spec.Finalizers {
 		if finalizer == corev1.FinalizerKubernetes {

@@ -7,7 +7,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"proa/kinds/meta"
 	"proa/kinds/podspec"
 	"proa/kinds/resource"
 )
@@ -32,6 +34,7 @@ func Pod() *resource.Resource {
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(preparePodStatus), ValidateUpdate: resource.Typed2(podspec.ValidatePodStatusUpdate),
+			Warnings: podStatusWarnings,
 		},
 		Subresources: []resource.Subresource{
 			{
@@ -48,6 +51,18 @@ func Pod() *resource.Resource {
 		Fields:      resource.Typed(podFields),
 		FieldLabels: podFieldLabels(),
 	}
+}
+
+func podStatusWarnings(obj, _ resource.Object) []string {
+	status, path := &obj.(*corev1.Pod).Status, field.NewPath("status")
+	var list []string
+	for i, ip := range status.PodIPs {
+		list = append(list, meta.IPWarnings(path.Child("podIPs").Index(i).Child("ip"), ip.IP)...)
+	}
+	for i, ip := range status.HostIPs {
+		list = append(list, meta.IPWarnings(path.Child("hostIPs").Index(i).Child("ip"), ip.IP)...)
+	}
+	return list
 }
 
 // podWarnings speaks of new pods only: pods are changed by machines, which read no warnings.

@@ -13,6 +13,26 @@ import (
 	"proa/kinds/resource"
 )
 
+// quotaWarnings are told to who makes a quota: requests are never above limits.
+func quotaWarnings(obj, old resource.Object) []string {
+	if old != nil {
+		return nil
+	}
+	hard := obj.(*corev1.ResourceQuota).Spec.Hard
+	var list []string
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceStorage, corev1.ResourceEphemeralStorage} {
+		requests, limits := corev1.DefaultResourceRequestsPrefix+name, "limits."+name
+		request, asked := hard[requests]
+		if bare, ok := hard[name]; !asked && ok && (name == corev1.ResourceCPU || name == corev1.ResourceMemory) {
+			requests, request, asked = name, bare, true
+		}
+		if limit, ok := hard[limits]; asked && ok && request.Cmp(limit) > 0 {
+			list = append(list, fmt.Sprintf("ResourceQuota %s (%s) should be less than %s (%s)", requests, request.String(), limits, limit.String()))
+		}
+	}
+	return list
+}
+
 // ResourceQuota is the row of resourcequotas. What counts against them is in kinds/quota.
 func ResourceQuota() *resource.Resource {
 	return &resource.Resource{
@@ -28,6 +48,7 @@ func ResourceQuota() *resource.Resource {
 		PrepareCreate:            resource.Do(func(q *corev1.ResourceQuota) { q.Status = corev1.ResourceQuotaStatus{} }),
 		PrepareUpdate:            resource.Do2(func(q, old *corev1.ResourceQuota) { q.Status = *old.Status.DeepCopy() }),
 		Validate:                 resource.Typed(validateResourceQuota),
+		Warnings:                 quotaWarnings,
 		ChecksNameOnce:           true,
 		ValidateUpdate:           resource.Typed2(validateResourceQuotaUpdate),
 		AllowUnconditionalUpdate: true,

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/kinds/meta"
 	"proa/kinds/resource"
@@ -39,6 +40,13 @@ func Service() *resource.Resource {
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate:  resource.Do2(func(service, old *corev1.Service) { service.Spec = *old.Spec.DeepCopy() }),
 			ValidateUpdate: resource.Typed2(validateServiceStatus),
+			Warnings: func(obj, _ resource.Object) []string {
+				var list []string
+				for i, point := range obj.(*corev1.Service).Status.LoadBalancer.Ingress {
+					list = append(list, meta.IPWarnings(field.NewPath("status", "loadBalancer", "ingress").Index(i), point.IP)...)
+				}
+				return list
+			},
 		},
 		Columns: serviceColumns(),
 		Row:     resource.Typed(serviceRow),

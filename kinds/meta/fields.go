@@ -52,6 +52,14 @@ func CIDR(path *field.Path, value string, old []string) field.ErrorList {
 	return validation.IsValidCIDRForLegacyField(path, value, true, old)
 }
 
+// IPWarnings are hints on an address that is taken, but not written as it should be.
+func IPWarnings(path *field.Path, value string) []string {
+	if value == "" {
+		return nil
+	}
+	return validation.GetWarningsForIP(path, value)
+}
+
 // EndpointIP refuses addresses that traffic for a service must never be sent to, such as the node's own loopback.
 func EndpointIP(path *field.Path, value string) field.ErrorList {
 	ip := netutils.ParseIPSloppy(value)

@@ -47,6 +47,13 @@ func Ingress() *resource.Resource {
 				i.Spec, i.Generation = *old.Spec.DeepCopy(), old.Generation
 			}),
 			ValidateUpdate: resource.Typed2(validateStatus),
+			Warnings: func(obj, _ resource.Object) []string {
+				var list []string
+				for n, point := range obj.(*networkingv1.Ingress).Status.LoadBalancer.Ingress {
+					list = append(list, meta.IPWarnings(field.NewPath("status", "loadBalancer", "ingress").Index(n), point.IP)...)
+				}
+				return list
+			},
 		},
 		Columns: []resource.Column{
 			meta.Name(),

@@ -145,6 +145,7 @@ type Subresource struct {
 	PrepareUpdate  func(obj, old Object)   // resets what this door may not change, such as spec
 	ValidateUpdate func(obj, old Object) field.ErrorList
 	ChecksName     bool // ValidateName holds for updates through this door too
+	Warnings       func(obj, old Object) []string
 
 	// RecordUpdate notes when the object is written, after PrepareUpdate.
 	RecordUpdate func(obj, old Object, now time.Time)
