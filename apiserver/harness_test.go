@@ -50,7 +50,11 @@ func (asUser) Authenticate(r *http.Request) (auth.User, bool, error) {
 	if name == "bad" {
 		return auth.User{}, false, fmt.Errorf("bad credential")
 	}
-	return auth.User{Name: name, Groups: []string{auth.GroupAuthenticated}}, name != "", nil
+	user := auth.User{Name: name, Groups: []string{auth.GroupAuthenticated}}
+	if name == "legacy" || name == "legacy-made" {
+		user.Shown = &auth.SecretToken{Secret: "s", Made: name == "legacy-made"}
+	}
+	return user, name != "", nil
 }
 
 func (asUser) Authorize(_ context.Context, a auth.Attributes) (bool, string, error) {

@@ -44,6 +44,15 @@ type User struct {
 	UID    string
 	Groups []string
 	Extra  map[string][]string
+
+	Shown *SecretToken // the token of a Secret that was shown; nil for every other credential
+}
+
+// SecretToken is a token that does not end, of which users and audits are told.
+type SecretToken struct {
+	Secret string
+	// Made by the cluster itself, as clusters before v1.24 did for every account.
+	Made bool
 }
 
 // InGroup says whether the user belongs to a group.

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -106,11 +107,18 @@ func (t *Tokens) legacyLive(ctx context.Context, snap store.Snapshot, c *claims,
 		return User{}, err
 	}
 	t.noteUse(ctx, secret)
+	u.Shown = &SecretToken{Secret: secret.Name, Made: listed(snap, c, secret.Name)}
 	if secret.Labels[core.InvalidSince] != "" {
 		return User{}, fmt.Errorf("the token in secret %s/%s for service account %s/%s has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '%s' label from the secret to temporarily allow use of this token",
 			c.LegacyNamespace, c.LegacySecret, c.LegacyNamespace, c.LegacyAccount, core.InvalidSince)
 	}
 	return u, nil
+}
+
+// listed says whether the account lists the Secret, which is how those that the cluster made are known.
+func listed(snap store.Snapshot, c *claims, secret string) bool {
+	account, ok := lookup[*corev1.ServiceAccount](snap, serviceAccountTable, c.LegacyNamespace, c.LegacyAccount)
+	return ok && slices.ContainsFunc(account.Secrets, func(ref corev1.ObjectReference) bool { return ref.Name == secret })
 }
 
 // noteUse has the day written down, unless it is, perhaps by a clock that is ahead.

@@ -216,20 +216,26 @@ func TestLegacyToken(t *testing.T) {
 	}
 	secret.Data = map[string][]byte{"token": []byte(token)}
 	w.put(secret)
-	if u, ok, err := w.ask(token); !ok || u.Name != "system:serviceaccount:a:robot" {
+	if u, ok, err := w.ask(token); !ok || u.Name != "system:serviceaccount:a:robot" || u.Shown == nil || *u.Shown != (auth.SecretToken{Secret: "s"}) {
 		t.Error(u, ok, err)
+	}
+	robot := account("robot", "ua")
+	robot.Secrets = []corev1.ObjectReference{{Name: "s"}}
+	w.put(robot)
+	if u, _, err := w.ask(token); err != nil || u.Shown == nil || !u.Shown.Made {
+		t.Errorf("the cluster made the token: %+v %v", u.Shown, err)
 	}
 	w.now = w.now.AddDate(5, 0, 0)
 	if _, ok, err := w.ask(token); !ok {
 		t.Error(err)
 	}
-	if want := []string{"s 2026-01-01", "s 2031-01-01"}; !slices.Equal(w.used, want) {
+	if want := []string{"s 2026-01-01", "s 2026-01-01", "s 2031-01-01"}; !slices.Equal(w.used, want) {
 		t.Errorf("used %v, want %v", w.used, want)
 	}
 	secret = secret.DeepCopy()
 	secret.Labels = map[string]string{"kubernetes.io/legacy-token-last-used": "2031-01-01", "kubernetes.io/legacy-token-invalid-since": "2030-01-01"}
 	w.put(secret)
-	if _, ok, err := w.ask(token); ok || !strings.HasPrefix(err.Error(), "the token in secret a/s for service account a/robot has been marked invalid.") || len(w.used) != 2 {
+	if _, ok, err := w.ask(token); ok || !strings.HasPrefix(err.Error(), "the token in secret a/s for service account a/robot has been marked invalid.") || len(w.used) != 3 {
 		t.Error(ok, err, w.used)
 	}
 	w.remove(secret)

@@ -24,6 +24,9 @@ func (c *Config) authenticated(next http.Handler) http.Handler {
 		if !ok {
 			user = auth.User{Name: auth.Anonymous, Groups: []string{auth.GroupAnonymous}}
 		}
+		if user.Shown != nil && user.Shown.Made {
+			Warner(w)("Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens.")
+		}
 		r = r.WithContext(auth.WithUser(r.Context(), user))
 		r.Header = auth.StripCredentials(r.Header) // nobody behind this filter needs the secret
 		next.ServeHTTP(w, r)
