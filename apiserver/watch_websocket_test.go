@@ -29,7 +29,9 @@ func TestWatchOverWebSocket(t *testing.T) {
 	p.create(t, "n", "a", "x")
 	text, binary := p.socket(t, "", "application/json"), p.socket(t, "", "application/vnd.kubernetes.protobuf;stream=watch")
 	p.following(2)
-	p.create(t, "n", "b", "x")
+	if resp := p.do("POST /api/v1/namespaces/n/configmaps\nX-Grow: 50000\n\n" + `{"metadata":{"name":"b"},"data":{"long":"GROW"}}`); resp.StatusCode != http.StatusCreated { // in parts
+		t.Fatal(p.show(resp, false))
+	}
 	for _, want := range []string{"ADDED a", "ADDED b"} {
 		kind, message, err := text.ReadMessage()
 		var event struct {

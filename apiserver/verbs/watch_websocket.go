@@ -21,6 +21,7 @@ type socket struct {
 	gone    context.CancelFunc // called when the client leaves
 	conn    *websocket.Conn    // nil before the head, and when the client's handshake was wrong
 	frames  bool               // what is written is protobuf behind its length, not lines of JSON
+	partial []byte             // of an event that is not whole yet
 }
 
 // asSocket is w, or what turns it into a WebSocket if the client asks for one. The second result ends it.
@@ -58,24 +59,44 @@ func (s *socket) WriteHeader(code int) {
 	}()
 }
 
-// Write takes whole events.
-func (s *socket) Write(events []byte) (int, error) {
+// Write takes events in parts of any size, and sends those that are whole.
+func (s *socket) Write(part []byte) (int, error) {
 	if s.conn == nil {
 		return 0, errNoSocket
 	}
-	for rest := events; len(rest) > 0; {
-		kind, event := websocket.TextMessage, rest
+	s.partial = append(s.partial, part...)
+	sent := 0
+	for {
+		event, next := s.event(s.partial[sent:])
+		if next == 0 {
+			break
+		}
+		kind := websocket.TextMessage
 		if s.frames {
-			kind, event, rest = websocket.BinaryMessage, rest[4:4+binary.BigEndian.Uint32(rest)], rest[4+binary.BigEndian.Uint32(rest):]
-		} else {
-			end := bytes.IndexByte(rest, '\n') + 1
-			event, rest = rest[:end], rest[end:]
+			kind = websocket.BinaryMessage
 		}
 		if err := s.conn.WriteMessage(kind, event); err != nil {
 			return 0, err
 		}
+		sent += next
 	}
-	return len(events), nil
+	if s.partial = append(s.partial[:0], s.partial[sent:]...); len(s.partial) == 0 {
+		s.partial = nil // a quiet watch keeps nothing
+	}
+	return len(part), nil
+}
+
+// event is the first event in what was written, and where the next begins: 0 if it is not whole.
+func (s *socket) event(written []byte) (event []byte, next int) {
+	if !s.frames {
+		next = bytes.IndexByte(written, '\n') + 1
+		return written[:next], next
+	}
+	if len(written) < 4 || uint64(len(written)-4) < uint64(binary.BigEndian.Uint32(written)) {
+		return nil, 0
+	}
+	next = 4 + int(binary.BigEndian.Uint32(written))
+	return written[4:next], next
 }
 
 // Flush has nothing to do: messages are sent when they are written.
