@@ -75,6 +75,7 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "PodTopologyLabels", Admit: topologyLabels},
 		{Name: "NodeDeclaredFeatureValidator", Validate: checkDeclaredFeatures},
 		{Name: "PodResizeValidator", Validate: checkPodResize},
+		{Name: "DeviceAdminAccess", Validate: checkDeviceAdmin},
 		{Name: "PrivilegeEscalation", Validate: writes(c.CheckEscalation)},
 		{Name: "MutatingAdmissionPolicy", Counted: true, Admit: c.MutateByPolicies},
 		{Name: "MutatingAdmissionWebhook", Counted: true, Admit: c.MutateByWebhooks},

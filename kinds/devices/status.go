@@ -175,7 +175,8 @@ func deviceStatus(path *field.Path, d *resourcev1.AllocatedDeviceStatus, has map
 		errs = append(errs, shareID(path.Child("shareID"), *d.ShareID)...)
 	}
 	if name := statusName(d); !has[name] {
-		errs = append(errs, field.Invalid(path, name, "must be an allocated device in the claim"))
+		shown := struct{ Driver, Pool, Device string }{d.Driver, d.Pool, d.Device}
+		errs = append(errs, field.Invalid(path, shown, "must be an allocated device in the claim"))
 	}
 	if n := len(d.Conditions); n > resourcev1.AllocatedDeviceStatusMaxConditions {
 		errs = append(errs, field.TooMany(path.Child("conditions"), n, resourcev1.AllocatedDeviceStatusMaxConditions))

@@ -89,7 +89,7 @@ func NameAlone(name string, prefix bool) []string {
 	if prefix {
 		return nil
 	}
-	return validation.NameIsDNSSubdomain(name, false)
+	return content.IsDNS1123Subdomain(name)
 }
 
 // Distinct drops errors that two rules found alike.
