@@ -3,21 +3,12 @@ package patch
 import (
 	"fmt"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // mostMergeWork bounds how deep a merge patch nests times how long it is: the library reads what is inside of each level anew,
 // so that a patch of 50 KiB and 9,000 levels took half a minute.
 const mostMergeWork = 64 << 20
-
-// merge applies a merge patch.
-func merge(before, body []byte) ([]byte, error) {
-	if err := checkDepth(body); err != nil {
-		return nil, err
-	}
-	return jsonpatch.MergePatch(before, body)
-}
 
 // checkDepth refuses a merge patch that would take the library long.
 func checkDepth(body []byte) error {

@@ -127,7 +127,7 @@ func operations(p *Patch, before []byte) (after []byte, strict []error, err erro
 		return nil, nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf(
 			"The allowed maximum operations in a JSON patch is %d, got %d", maxOperations, len(ops)))
 	}
-	after, err = ops.Apply(before)
+	after, err = Operations(ops, before)
 	if err != nil {
 		return nil, nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
 	}

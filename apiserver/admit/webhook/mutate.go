@@ -15,6 +15,7 @@ import (
 
 	"proa/apiserver/admit/review"
 	"proa/apiserver/encode"
+	"proa/apiserver/patch"
 )
 
 const step = "MutatingAdmissionWebhook"
@@ -112,26 +113,26 @@ func (w *Webhooks) mutateBy(ctx context.Context, write *review.Write, h *hook, f
 	if len(a.patch) == 0 {
 		return false, nil
 	}
-	patch, err := jsonpatch.DecodePatch(a.patch)
+	operations, err := jsonpatch.DecodePatch(a.patch)
 	switch {
 	case err != nil:
 		return false, &callError{h.Name, fmt.Errorf("received undecodable patch in webhook response: %w", err)}
-	case len(patch) == 0:
+	case len(operations) == 0:
 		return false, nil
 	case write.Current() == nil:
 		return false, apierrors.NewInternalError(fmt.Errorf("admission webhook %q attempted to modify the object, which is not supported for this operation", h.Name))
 	case a.patchType != admissionv1.PatchTypeJSONPatch:
 		return false, &callError{h.Name, fmt.Errorf("unsupported patch type %q", a.patchType)}
 	}
-	if changed, err = apply(write, form, patch); err != nil {
+	if changed, err = apply(write, form, operations); err != nil {
 		return false, apierrors.NewInternalError(err)
 	}
-	record(write, h, index, "patch.webhook.admission.k8s.io", map[string]any{"patch": patch, "patchType": a.patchType})
+	record(write, h, index, "patch.webhook.admission.k8s.io", map[string]any{"patch": operations, "patchType": a.patchType})
 	return changed, nil
 }
 
 // apply changes the object by a patch, and says whether that changed anything.
-func apply(write *review.Write, form review.Form, patch jsonpatch.Patch) (bool, error) {
+func apply(write *review.Write, form review.Form, operations jsonpatch.Patch) (bool, error) {
 	now, _, err := write.Objects(form)
 	if err != nil {
 		return false, err
@@ -140,7 +141,7 @@ func apply(write *review.Write, form review.Form, patch jsonpatch.Patch) (bool, 
 	if err != nil {
 		return false, fmt.Errorf("encode %s: %w", form.Kind, err)
 	}
-	after, err := patch.Apply(before)
+	after, err := patch.Operations(operations, before)
 	if err != nil {
 		return false, err
 	}
