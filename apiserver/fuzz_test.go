@@ -47,7 +47,7 @@ func newTarget(f *testing.F) *target {
 }
 
 // upstreamFaults are errors that upstream answers with 500 though the client is to blame, and that Proa words alike.
-var upstreamFaults = regexp.MustCompile(`failed to create (typed patch object|RequestInfo)|resourceVersion: Invalid value|expected an? .*, but received an? |unknown patch type|unable to find api field|doesn't match \$setElementOrder`)
+var upstreamFaults = regexp.MustCompile(`failed to create (typed patch object|RequestInfo)|resourceVersion: Invalid value|expected an? .*, but received an? |unknown patch type|unable to find api field|does not contain declared merge key|list element types are not identical|doesn't match \$setElementOrder`)
 
 // send serves one request and fails when the server panics, answers with what is no status, grows, or leaves goroutines.
 func (p *target) send(t *testing.T, method, path, query string, header map[string]string, body string) {
