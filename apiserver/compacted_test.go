@@ -39,8 +39,8 @@ func (p *place) page(query string) page {
 	return page{strings.Join(names, " "), body.Metadata.Continue, body.Metadata.ResourceVersion, resp.StatusCode, body.Reason, body.Message}
 }
 
-// What was forgotten cannot be listed or watched; a list that was under way can be finished as things are now. The answers
-// are those of upstream's server after etcd was compacted.
+// What was forgotten cannot be listed or watched; a list that was under way can be finished as things are now, in
+// upstream's words.
 func TestWhatWasForgotten(t *testing.T) {
 	p := newChanged(t, func(c *apiserver.Config) { c.Store = storetest.NewForgetful(t, encode.Decoder(kinds.Builtin()), 4) })
 	for _, name := range []string{"a", "b", "c"} {
