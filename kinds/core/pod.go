@@ -42,7 +42,7 @@ func Pod() *resource.Resource {
 				PrepareUpdate: resource.Do2(preparePodEphemeralContainers), ValidateUpdate: resource.Typed2(podspec.ValidateEphemeralContainersUpdate),
 			},
 			{
-				Name: "resize", Verbs: []string{"get", "patch", "update"},
+				Name: "resize", ChecksName: true, Verbs: []string{"get", "patch", "update"},
 				PrepareUpdate: resource.Do2(preparePodResize), ValidateUpdate: resource.Typed2(podspec.ValidatePodResize),
 			},
 		},

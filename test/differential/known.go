@@ -29,6 +29,8 @@ var knownDifferences = []known{
 		reason: "A patch that panics in the merge library breaks the connection to upstream; Proa refuses it."},
 	{request: "^(GET|DELETE) events", where: "retryAfterSeconds|Retry-After", ours: "1",
 		reason: "Upstream keeps no cache of events and does not say when to ask for a revision of the future again; Proa answers alike for all kinds."},
+	{request: "replicationcontrollers$", where: "header.Warning",
+		reason: "Upstream's update of a ReplicationController warns of the pod template that was there before; Proa warns of the new one."},
 	{request: "^GET events", where: "code", upstream: "400 invalid resource version", ours: "500 resourceVersion",
 		reason: "Upstream keeps no cache of events and refuses a malformed revision with 400 there, with 500 elsewhere; Proa answers alike for all kinds."},
 	{where: "^form$", upstream: "^504 .Content-Type: text/plain", ours: "^504 .*allotted timeout",
