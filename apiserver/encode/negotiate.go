@@ -195,10 +195,18 @@ func notRepresentable(streams bool) error {
 	return unavailable(offered)
 }
 
+// Unrouted says of an error of Negotiate that the Accept header names nothing that is known: upstream has no handler then.
+func Unrouted(err error) bool {
+	status, ok := err.(apierrors.APIStatus)
+	return ok && strings.HasPrefix(status.Status().Message, unavailableWords)
+}
+
+const unavailableWords = "406: Not Acceptable"
+
 func unavailable(offered string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotAcceptable,
 		Reason: metav1.StatusReasonNotAcceptable, Details: &metav1.StatusDetails{},
-		Message: "406: Not Acceptable\n\nAvailable representations: " + offered}}
+		Message: unavailableWords + "\n\nAvailable representations: " + offered}}
 }
 
 func notAcceptable(accepted []string) error {

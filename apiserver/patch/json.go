@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	syncatomic "sync/atomic"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -97,7 +99,7 @@ func changedType(p *Patch, obj resource.Object, after []byte, unread bool) error
 		return invalidPatch(after, fmt.Errorf("couldn't get version/kind; json parse error: %w", err))
 	}
 	if named.APIVersion == "" {
-		named.APIVersion = want.GroupVersion().String()
+		return unversioned(p, after)
 	}
 	if named.Kind == "" {
 		named.Kind = want.Kind
@@ -107,6 +109,25 @@ func changedType(p *Patch, obj resource.Object, after []byte, unread bool) error
 	}
 	obj.GetObjectKind().SetGroupVersionKind(want)
 	return nil
+}
+
+// unversioned refuses a patch that takes the version away. Upstream reads what is left as its internal type then, whose fields
+// have other names: it knows none of them, and misses the first that it needs.
+func unversioned(p *Patch, after []byte) error {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(after, &fields); err != nil {
+		return invalidPatch(after, err)
+	}
+	var unknown []error
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if name != "kind" && name != "apiVersion" {
+			unknown = append(unknown, fmt.Errorf("unknown field %q", name))
+		}
+	}
+	if fatal := p.strict(unknown); fatal != nil {
+		return invalidPatch(after, runtime.NewStrictDecodingError(fatal))
+	}
+	return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s based on URL) was undeterminable: name must be provided", p.Name))
 }
 
 func operations(p *Patch, before []byte) (after []byte, strict []error, err error) {

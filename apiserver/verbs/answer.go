@@ -75,6 +75,10 @@ func (v *Verbs) serveAnswer(w http.ResponseWriter, c *call) error {
 	if err := c.matchNamespace(obj); err != nil {
 		return err
 	}
+	wipeSystemFields(obj)
+	if !resetsManagedFields(obj) {
+		obj.SetManagedFields(nil)
+	}
 	if err := v.Fields.Update(c.Version, "", nil, obj, c.manager(opts.FieldManager), v.Clock.Now()); err != nil {
 		return err
 	}

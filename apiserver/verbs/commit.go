@@ -50,6 +50,9 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 	if dryRun && q.Version.Resource.Custom != nil {
 		return v.dry(obj, q.Version.Resource, old)
 	}
+	if !dryRun && obj.GetSelfLink() != "" {
+		obj.SetSelfLink("") // no store keeps it
+	}
 	obj, err := q.Version.Keep(obj)
 	if err != nil {
 		return Result{}, err

@@ -36,7 +36,7 @@ func (v *Verbs) Delete(ctx context.Context, q Request, opts metav1.DeleteOptions
 // warnOfOrphans tells those who delete what, by its age, leaves its dependents behind, and did not say that they want that.
 func warnOfOrphans(q *Request, opts *metav1.DeleteOptions) {
 	text := q.Version.Resource.OrphanWarning
-	if text != "" && opts.PropagationPolicy == nil && opts.OrphanDependents == nil { //nolint:staticcheck // old clients send it
+	if text != "" && len(validation.ValidateDeleteOptions(opts)) == 0 && opts.PropagationPolicy == nil && opts.OrphanDependents == nil { //nolint:staticcheck // old clients send it
 		q.warn(text)
 	}
 }

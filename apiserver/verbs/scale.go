@@ -1,16 +1,20 @@
 package verbs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/apiserver/admit"
@@ -73,7 +77,8 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 			}
 			return obj, nil
 		},
-		take: func(obj, _ resource.Object) error {
+		take: func(obj, old resource.Object) error {
+			keepScaleTimes(obj, old)
 			r.Scale.Set(obj, q.body.Object.(*autoscalingv1.Scale).Spec.Replicas)
 			return nil
 		},
@@ -88,6 +93,33 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 		return nil, err
 	}
 	return scaleOf(r, obj), nil
+}
+
+// keepScaleTimes leaves entries of scale without the time at which they were made: upstream loses it, where it turns the
+// owners of a Scale's fields into those of its object.
+func keepScaleTimes(obj, old resource.Object) {
+	entries := obj.GetManagedFields()
+	for i := range entries {
+		if entries[i].Subresource != "scale" {
+			continue
+		}
+		entries[i].Time = nil
+		for _, was := range old.GetManagedFields() {
+			if was.Subresource == "scale" && was.Manager == entries[i].Manager && was.Operation == entries[i].Operation && was.APIVersion == entries[i].APIVersion {
+				entries[i].Time = was.Time
+			}
+		}
+	}
+	seconds := func(e metav1.ManagedFieldsEntry) int64 {
+		if e.Time == nil {
+			return 0
+		}
+		return e.Time.Unix()
+	}
+	slices.SortStableFunc(entries, func(a, b metav1.ManagedFieldsEntry) int {
+		return cmp.Or(cmp.Compare(a.Operation, b.Operation), cmp.Compare(seconds(a), seconds(b)))
+	})
+	obj.SetManagedFields(entries)
 }
 
 func checkScale(q *Request, want *autoscalingv1.Scale, old resource.Object) error {
@@ -127,6 +159,9 @@ func (v *Verbs) serveUpdateScale(w http.ResponseWriter, c *call) error {
 	if err := metav1.Convert_url_Values_To_v1_UpdateOptions((*url.Values)(&query), &opts, nil); err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
+	if errs := metavalidation.ValidateUpdateOptions(&opts); len(errs) > 0 {
+		return apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "UpdateOptions"}, "", errs)
+	}
 	want := &autoscalingv1.Scale{}
 	if err := c.body(scaleKind, want, opts.FieldValidation); err != nil {
 		return err
@@ -148,6 +183,9 @@ func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
 	query := c.query()
 	if err := metav1.Convert_url_Values_To_v1_PatchOptions((*url.Values)(&query), &opts, nil); err != nil {
 		return apierrors.NewBadRequest(err.Error())
+	}
+	if errs := metavalidation.ValidatePatchOptions(&opts, kind); len(errs) > 0 {
+		return apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "PatchOptions"}, "", errs)
 	}
 	body, err := encode.ReadBody(c.raw)
 	if err != nil {

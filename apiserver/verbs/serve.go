@@ -46,13 +46,19 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 	if serve == nil && err == nil {
 		return false
 	}
-	if err == nil {
+	routed := err == nil // as far as upstream finds a handler, which warns before it looks at anything
+	if routed && info.Verb == "patch" && (info.Subresource == "" || info.Subresource == "status" || info.Subresource == "scale") {
+		_, err = c.patchType()
+		routed = err == nil
+	}
+	if routed {
 		c.accept, err = encode.Negotiate(r, encode.OfferOf(version.Resource))
+		routed = !encode.Unrouted(err)
 		if info.Verb == "list" || info.Verb == "watch" {
 			err = encode.OfferStreams(err)
 		}
 	}
-	if text := version.Deprecated(); text != "" {
+	if text := version.Deprecated(); routed && text != "" {
 		c.warn(text)
 	}
 	if err == nil {

@@ -255,7 +255,6 @@ func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old 
 		obj.SetUID(old.GetUID())
 	}
 	obj.SetCreationTimestamp(old.GetCreationTimestamp())
-	obj.SetSelfLink("")
 	if at := old.GetDeletionTimestamp(); at != nil {
 		obj.SetDeletionTimestamp(at)
 	}

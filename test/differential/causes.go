@@ -37,7 +37,7 @@ func causes(status map[string]any) []string {
 }
 
 // mapKey is where a field's path enters a map: an index that is no number.
-var mapKey = regexp.MustCompile(`\[[^\]]*[^0-9\]][^\]]*\]`)
+var mapKey = regexp.MustCompile(`\[(?:[^\]]*[^0-9\]][^\]]*)?\]`)
 
 // wholeMap is the part of a field's path before the first key of a map.
 func wholeMap(field string) string {

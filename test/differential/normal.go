@@ -74,7 +74,7 @@ func (s *symbols) replace(value any, key string) any {
 	case string:
 		return s.replaceText(v, key)
 	case float64:
-		if (key == "nodePort" || key == "healthCheckNodePort") && v >= 30000 && v <= 32767 {
+		if (key == "nodePort" || key == "healthCheckNodePort") && v >= 30000 && v <= 33999 {
 			return s.port(v)
 		}
 		return v

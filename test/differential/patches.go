@@ -146,6 +146,7 @@ func (g *generator) jsonPatch() *request {
 	obj := clone(o.tree)
 	delete(metaOf(obj), "managedFields")
 	all := pointers(obj, "")
+	sources := slices.DeleteFunc(slices.Clone(all), func(path string) bool { return path == "/metadata/resourceVersion" }) // another on each server
 	var ops []any
 	for range 1 + g.r.IntN(2) {
 		op := map[string]any{"op": pick(g.r, []string{"add", "add", "replace", "replace", "remove", "test", "copy", "move", "bad"}), "path": pick(g.r, all)}
@@ -156,7 +157,7 @@ func (g *generator) jsonPatch() *request {
 		case "add", "replace", "test":
 			op["value"] = pick(g.r, []any{"a", "b", 1, true, nil, []any{}, map[string]any{}, map[string]any{"app": "b"}})
 		case "copy", "move":
-			op["from"] = pick(g.r, all)
+			op["from"] = pick(g.r, sources)
 		}
 		ops = append(ops, op)
 	}

@@ -65,8 +65,8 @@ var (
 	credential     = regexp.MustCompile(`X509SHA256=[0-9a-f]{64}`)
 	addrForm       = regexp.MustCompile(`\b10\.96\.[0-9]{1,3}\.[0-9]{1,3}\b`)
 	managers       = regexp.MustCompile(`\\"managedFields\\":\[.*?\],\\"name\\":`) // in an object that an error quotes: their order depends on when they came
-	quotedPort     = regexp.MustCompile(`((?:nodePort|healthCheckNodePort)\\?":)3[0-2][0-9]{3}`)
-	cellPort       = regexp.MustCompile(`:3[0-2][0-9]{3}/`) // of a Service's row
+	quotedPort     = regexp.MustCompile(`((?:nodePort|healthCheckNodePort)\\?":)3[0-3][0-9]{3}`)
+	cellPort       = regexp.MustCompile(`:3[0-3][0-9]{3}/`) // of a Service's row
 	newestForm     = regexp.MustCompile(`current: [0-9]+`)
 	quotedRevision = regexp.MustCompile(`(?i)(resourceVersion\\?":\\?"|ResourceVersion in (?:precondition|object meta): |ResourceVersion in the precondition \(|ResourceVersion in record \()[0-9]+`)
 )
