@@ -18,7 +18,8 @@ type generator struct {
 	objects []*object
 	next    string // symbol of the last continue token
 	lists   []string
-	since   []string // revisions to watch from
+	since   []string         // revisions to watch from
+	drawn   map[*target]bool // kinds with a name that the server draws: two would come in any order
 }
 
 // object is one that upstream holds, as last seen, with symbols.
@@ -29,7 +30,7 @@ type object struct {
 }
 
 func newGenerator(seed uint64, number int, all []*target) *generator {
-	g := &generator{r: rand.New(rand.NewPCG(seed, uint64(number))), targets: all}
+	g := &generator{r: rand.New(rand.NewPCG(seed, uint64(number))), targets: all, drawn: map[*target]bool{}}
 	for range 1 + g.r.IntN(3) {
 		g.focus = append(g.focus, pick(g.r, all))
 	}
@@ -175,7 +176,8 @@ func (g *generator) fresh(t *target) map[string]any {
 		labels["history"] = "{ns}"
 	}
 	switch {
-	case chance(g.r, 4):
+	case chance(g.r, 4) && !g.drawn[t]:
+		g.drawn[t] = true
 		delete(meta, "name")
 		meta["generateName"] = t.name("g-")
 	case chance(g.r, 5) && t.namespaced:
