@@ -85,12 +85,7 @@ func (c *checker) checkPersistentISCSI(path *field.Path, name string, s *corev1.
 		c.invalid(path.Child("targetportal"), s.TargetPortal, iscsiNameDetail)
 	}
 	const unknown = "must be valid format"
-	if s.IQN == "" {
-		c.required(path.Child("iqn"), "")
-	} else {
-		c.checkInitiator(path.Child("iqn"), s.IQN, unknown)
-	}
-	c.checkISCSILogin(path, s.Lun, (s.DiscoveryCHAPAuth || s.SessionCHAPAuth) && s.SecretRef == nil)
+	c.checkISCSITarget(path, s.IQN, s.Lun, (s.DiscoveryCHAPAuth || s.SessionCHAPAuth) && s.SecretRef == nil, unknown)
 	if s.SecretRef != nil {
 		c.notEmpty(path.Child("secretRef", "name"), s.SecretRef.Name)
 	}

@@ -113,18 +113,19 @@ const (
 func (c *checker) checkISCSI(path *field.Path, s *corev1.ISCSIVolumeSource) {
 	c.notEmpty(path.Child("targetPortal"), s.TargetPortal)
 	const unknown = "must be valid format starting with iqn, eui, or naa"
-	if s.IQN == "" {
-		c.required(path.Child("iqn"), "")
-	} else {
-		c.checkInitiator(path.Child("iqn"), s.IQN, unknown)
-	}
-	c.checkISCSILogin(path, s.Lun, (s.DiscoveryCHAPAuth || s.SessionCHAPAuth) && s.SecretRef == nil)
+	c.checkISCSITarget(path, s.IQN, s.Lun, (s.DiscoveryCHAPAuth || s.SessionCHAPAuth) && s.SecretRef == nil, unknown)
 	if s.InitiatorName != nil {
 		c.checkInitiator(path.Child("initiatorname"), *s.InitiatorName, unknown)
 	}
 }
 
-func (c *checker) checkISCSILogin(path *field.Path, lun int32, secretMissing bool) {
+// checkISCSITarget checks what the volumes of pods and persistent ones have in common. unknown: see checkInitiator.
+func (c *checker) checkISCSITarget(path *field.Path, iqn string, lun int32, secretMissing bool, unknown string) {
+	if iqn == "" {
+		c.required(path.Child("iqn"), "")
+	} else {
+		c.checkInitiator(path.Child("iqn"), iqn, unknown)
+	}
 	if lun < 0 || lun > 255 {
 		c.invalid(path.Child("lun"), lun, utilvalidation.InclusiveRangeError(0, 255))
 	}
