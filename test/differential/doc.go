@@ -10,6 +10,10 @@
 // Forms (forms.go) are questions that change nothing: lists, watches and shapes asked for in every way. Upstream's answers to
 // them, a line each, are kept in testdata/forms; -forms asks upstream anew.
 //
+// A run is a function of its seed: two of them print the same, down to a sum of all requests. What upstream answers from
+// caches is waited for (caches.go), what it takes from maps is sorted (causes.go), and a class that is new must show itself
+// again (confirm.go). Classes that are found and not mended yet stand in open.txt, which -open writes anew.
+//
 // It owns both servers, which listen on loopback alone and end with the run. Without upstream's programs it replays what was
 // recorded.
 package main
