@@ -232,13 +232,6 @@ func (s script) yaml(value any) string {
 	return string(out)
 }
 
-func check(validate func(resource.Object) field.ErrorList, obj resource.Object) field.ErrorList {
-	if validate == nil {
-		return nil
-	}
-	return validate(obj)
-}
-
 func render(errs field.ErrorList) string {
 	var list []string
 	for _, err := range errs {
