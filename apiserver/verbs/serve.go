@@ -87,7 +87,7 @@ type handler = func(*Verbs, http.ResponseWriter, *call) error
 // find picks the handler; nil without an error means that there is nothing under that path.
 func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
 	r := c.Version.Resource
-	if c.raw.Method == http.MethodHead {
+	if c.raw.Method == http.MethodHead && info.Subresource != "proxy" { // what is behind a proxy knows its methods itself
 		return nil, errMethod
 	}
 	if info.Subresource != "" {
