@@ -155,12 +155,19 @@ func (l *Local) end(ctx context.Context, sent, got any, err error) {
 	if record == nil {
 		return
 	}
-	outcome := audit.Outcome{Code: http.StatusOK, Request: audit.Written(sent)}
+	keepRequest, keepResponse := record.Bodies()
+	outcome := audit.Outcome{Code: http.StatusOK}
+	if obj, ok := sent.(client.Object); ok {
+		record.About(obj)
+	}
+	if keepRequest {
+		outcome.Request = audit.Written(sent)
+	}
 	if err != nil {
 		status := encode.StatusOf(err)
 		outcome.Code, got = int(status.Code), status
 	}
-	if _, keep := record.Bodies(); keep || err != nil {
+	if keepResponse || err != nil {
 		outcome.Response = audit.Written(got)
 	}
 	record.End(outcome)

@@ -11,8 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
-	"k8s.io/apimachinery/pkg/types"
-	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -108,30 +106,6 @@ func withoutOwners(body []byte) []byte {
 		return body
 	}
 	return out
-}
-
-// completeReference adds to a reference what the object says of itself and the path does not.
-func completeReference(ref *auditv1.ObjectReference, document []byte) {
-	if ref == nil {
-		return
-	}
-	var object struct {
-		Metadata struct{ Name, Namespace, UID, ResourceVersion string }
-	}
-	if json.Unmarshal(document, &object) != nil {
-		return // a JSON patch is a list
-	}
-	set := func(to *string, value string) {
-		if *to == "" {
-			*to = value
-		}
-	}
-	set(&ref.Name, object.Metadata.Name)
-	set(&ref.Namespace, object.Metadata.Namespace)
-	set(&ref.ResourceVersion, object.Metadata.ResourceVersion)
-	if ref.UID == "" {
-		ref.UID = types.UID(object.Metadata.UID)
-	}
 }
 
 // statusOf is what an event says of the answer: the code, and what a refusal says.

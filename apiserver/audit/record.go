@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -164,6 +165,21 @@ func (r *Record) Bodies() (request, response bool) {
 	return r.kept.level == auditv1.LevelRequest || r.kept.level == auditv1.LevelRequestResponse, r.kept.level == auditv1.LevelRequestResponse
 }
 
+// About adds to the reference of the event what the object that was sent says of itself and the path does not.
+func (r *Record) About(sent metav1.Object) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ref := r.mu.event.ObjectRef
+	if ref == nil {
+		return
+	}
+	ref.Name, ref.Namespace = cmp.Or(ref.Name, sent.GetName()), cmp.Or(ref.Namespace, sent.GetNamespace())
+	ref.UID, ref.ResourceVersion = cmp.Or(ref.UID, sent.GetUID()), cmp.Or(ref.ResourceVersion, sent.GetResourceVersion())
+}
+
 // Impersonated notes as whom the user acts, and by which constraint if there is one.
 func (r *Record) Impersonated(as auth.User, constraint string) {
 	if r == nil {
@@ -249,15 +265,15 @@ func (r *Record) End(o Outcome) {
 	r.mu.Lock()
 	e := &r.mu.event
 	scheme := r.auditor.config.Scheme
-	if request := o.Request.json(scheme, r.kept.omitOwners); request != nil {
-		completeReference(e.ObjectRef, request)
-		if keep, _ := r.Bodies(); keep {
+	keepRequest, keepResponse := r.Bodies()
+	if keepRequest {
+		if request := o.Request.json(scheme, r.kept.omitOwners); request != nil {
 			e.RequestObject = &runtime.Unknown{Raw: request, ContentType: runtime.ContentTypeJSON}
 		}
 	}
 	response := o.Response.json(scheme, r.kept.omitOwners)
 	e.ResponseStatus = statusOf(o.Code, response)
-	if _, keep := r.Bodies(); keep && response != nil {
+	if keepResponse && response != nil {
 		e.ResponseObject = &runtime.Unknown{Raw: response, ContentType: runtime.ContentTypeJSON}
 	}
 	stage := auditv1.StageResponseComplete

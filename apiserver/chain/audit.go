@@ -54,7 +54,7 @@ func (c *Config) audited(next http.Handler) http.Handler {
 			seen.started = record.Started
 		}
 		var sent *sentBody
-		if r.Body != nil && !long && (keepRequest || info.Verb == "create" || info.Verb == "update") {
+		if r.Body != nil && !long && keepRequest {
 			sent = &sentBody{ReadCloser: r.Body}
 		}
 		r = r.WithContext(audit.With(r.Context(), record))

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"proa/apiserver/audit"
 	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
@@ -55,6 +56,9 @@ func (c *call) object(fieldValidation string) (resource.Object, error) {
 	obj, warnings, err := c.Version.Decode(body, format, encode.Validation(fieldValidation))
 	for _, w := range warnings {
 		c.warn(w)
+	}
+	if err == nil {
+		audit.From(c.raw.Context()).About(obj)
 	}
 	return obj, err
 }
@@ -127,6 +131,9 @@ func (c *call) body(kind schema.GroupVersionKind, into runtime.Object, fieldVali
 	warnings, err := encode.Decode(data, format, kind, into, encode.Validation(fieldValidation))
 	for _, w := range warnings {
 		c.warn(w)
+	}
+	if sent, ok := into.(metav1.Object); ok && err == nil {
+		audit.From(c.raw.Context()).About(sent)
 	}
 	return err
 }
