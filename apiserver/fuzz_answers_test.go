@@ -58,11 +58,13 @@ func FuzzConversionAnswer(f *testing.F) {
 	} {
 		f.Add([]byte(answer))
 	}
+	written := 0
 	f.Fuzz(func(tt *testing.T, bytes []byte) {
 		answer.Store(&bytes)
+		written++
 		const all, one = "/apis/shop.example/v2/namespaces/a/gears", "/apis/shop.example/v2/namespaces/a/gears/x"
 		json := map[string]string{"Content-Type": "application/json"}
-		t.send(tt, http.MethodPatch, "/apis/shop.example/v1/namespaces/a/gears/x", "", map[string]string{"Content-Type": "application/merge-patch+json"}, fmt.Sprintf(`{"spec":{"n":%d}}`, t.tried)) // nothing is kept of what was converted before
+		t.send(tt, http.MethodPatch, "/apis/shop.example/v1/namespaces/a/gears/x", "", map[string]string{"Content-Type": "application/merge-patch+json"}, fmt.Sprintf(`{"spec":{"n":%d}}`, written)) // nothing is kept of what was converted before
 		t.send(tt, http.MethodGet, one, "", nil, "")
 		t.send(tt, http.MethodGet, all, "labelSelector=a!%3Db", nil, "")
 		t.send(tt, http.MethodGet, all, "", map[string]string{"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}, "")

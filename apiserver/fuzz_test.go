@@ -6,32 +6,21 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 
+	"proa/internal/growth"
 	"proa/kinds"
 	"proa/kinds/resource"
-)
-
-const (
-	// mostGrowth is how much the heap may grow while a fuzzer runs.
-	mostGrowth = 64 << 20
-	// lookEvery is how many inputs are tried between two looks at the heap.
-	lookEvery = 5000
-	// mostGoroutines is how many more there may be at the second look: connections come and go.
-	mostGoroutines = 50
 )
 
 // target is a server that inputs are thrown at. Nothing is stored: writes are dry runs, so that what grows is a leak.
 type target struct {
 	*place
-	others     bool // who answers wrongly is not the server: it may answer 500, or what code it was told
-	tried      int
-	base       uint64 // bytes of heap at the first look
-	goroutines int    // then
+	others bool // who answers wrongly is not the server: it may answer 500, or what code it was told
+	growth growth.Watch
 }
 
 func newTarget(f *testing.F) *target {
@@ -68,27 +57,7 @@ func (p *target) send(t *testing.T, method, path, query string, header map[strin
 	if wrong || bytes.Contains(w.Body.Bytes(), []byte("panic'd")) || w.Code < 200 || w.Code > 599 && !p.others {
 		t.Errorf("%s %s?%s %v: %d %s\n%q", method, path, query, header, w.Code, w.Body, body)
 	}
-	if p.tried++; p.tried%lookEvery == 0 {
-		p.look(t)
-	}
-}
-
-func (p *target) look(t *testing.T) {
-	t.Helper()
-	if n := runtime.NumGoroutine(); p.goroutines == 0 {
-		p.goroutines = n
-	} else if n > p.goroutines+mostGoroutines {
-		t.Errorf("there were %d goroutines, and now %d", p.goroutines, n)
-	}
-	runtime.GC()
-	var now runtime.MemStats
-	runtime.ReadMemStats(&now)
-	if p.base == 0 {
-		p.base = now.HeapAlloc
-	}
-	if now.HeapAlloc > p.base+mostGrowth {
-		t.Errorf("the heap grew from %d MiB to %d MiB in %d requests", p.base>>20, now.HeapAlloc>>20, p.tried)
-	}
+	p.growth.Tried(t)
 }
 
 // collection is the path of a kind's objects.

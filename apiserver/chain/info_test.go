@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"proa/apiserver/chain"
+	"proa/internal/growth"
 )
 
 // TestInfo prints what requests are about: one request a line.
@@ -52,7 +53,9 @@ func FuzzParseInfo(f *testing.F) {
 		"/api/v1/watch/namespaces/a/pods", "/api//v1", "/apis/a/b/c/../d", "/api/v1/namespaces/a/status", "//", "/api/v1/namespaces"} {
 		f.Add(path, "GET", "watch=1&fieldSelector=metadata.name%3Da")
 	}
+	var grown growth.Watch
 	f.Fuzz(func(t *testing.T, path, method, query string) {
+		grown.Tried(t)
 		if strings.Contains(path, "//") {
 			return // refused before anybody looks (TestPathEncodings)
 		}

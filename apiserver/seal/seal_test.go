@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"proa/internal/growth"
 	"proa/store"
 	"proa/store/pebblelog"
 )
@@ -309,7 +310,9 @@ func FuzzOpen(f *testing.F) {
 		f.Add(sealed)
 	}
 	f.Add([]byte("kms:c:\x05\x0a\x03abc" + strings.Repeat("x", 80)))
+	var grown growth.Watch
 	f.Fuzz(func(t *testing.T, sealed []byte) {
+		grown.Tried(t)
 		if data, _, err := s.Open("secrets", []byte("elsewhere"), sealed); err == nil {
 			t.Errorf("%q opened as %q", sealed, data)
 		}

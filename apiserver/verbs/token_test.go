@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"proa/internal/growth"
 	"proa/store"
 )
 
@@ -13,7 +14,9 @@ func FuzzContinue(f *testing.F) {
 	f.Add(encodeContinue(store.Key{Table: "pods", Namespace: "a", Name: "b"}, true, "a", 7), true, "a")
 	f.Add(encodeContinue(store.Key{Table: "nodes", Name: "b"}, false, "", 7), false, "")
 	f.Add("eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6Mywic3RhcnQiOiIuLi9iIn0", true, "a")
+	var grown growth.Watch
 	f.Fuzz(func(t *testing.T, token string, namespaced bool, namespace string) {
+		grown.Tried(t)
 		if !namespaced {
 			namespace = ""
 		}

@@ -3,6 +3,7 @@ package batch_test
 import (
 	"testing"
 
+	"proa/internal/growth"
 	"proa/kinds/batch"
 )
 
@@ -22,7 +23,9 @@ func TestIndexes(t *testing.T) {
 
 func FuzzIndexes(f *testing.F) {
 	f.Add("1,3-5,7", 10)
+	var grown growth.Watch
 	f.Fuzz(func(t *testing.T, text string, completions int) {
+		grown.Tried(t)
 		all, err := batch.ParseIndexes(text, completions)
 		if err != nil {
 			return

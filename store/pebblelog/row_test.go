@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"proa/internal/growth"
 	"proa/store"
 )
 
@@ -54,7 +55,9 @@ func FuzzRow(f *testing.F) {
 		f.Add(appendKey(nil, r.revision, r.key), appendValue(nil, r))
 	}
 	f.Add([]byte("r12345678pods"), []byte{0xff})
+	var grown growth.Watch
 	f.Fuzz(func(t *testing.T, key, value []byte) {
+		grown.Tried(t)
 		r, err := parseRow(key, value, plain)
 		if err != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -22,13 +23,14 @@ import (
 
 	"proa/apiserver/auth"
 	"proa/apiserver/auth/oidc"
+	"proa/internal/growth"
 )
 
 var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // issuer is a real one: it serves its discovery document and its keys over TLS.
 type issuer struct {
-	t       *testing.T
+	t       testing.TB
 	server  *httptest.Server
 	says    string // who it says that it is; empty: its URL
 	keyID   string
@@ -37,7 +39,7 @@ type issuer struct {
 	stopped atomic.Bool
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newIssuer(t testing.TB) *issuer {
 	i := &issuer{t: t}
 	i.rotate("k1")
 	i.server = httptest.NewTLSServer(http.HandlerFunc(i.serve))
@@ -114,7 +116,7 @@ jwt:
 %s`, i.server.URL, i.ca(), more)
 }
 
-func open(t *testing.T, config string) (*oidc.Authenticator, string) {
+func open(t testing.TB, config string) (*oidc.Authenticator, string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -361,20 +363,43 @@ func TestWrongConfigurations(t *testing.T) {
 	}
 }
 
+// FuzzToken: nobody is known by what the issuer did not sign, and by what it signed nobody but whom its rules name.
 func FuzzToken(f *testing.F) {
-	f.Add("a.b.c")
-	f.Add("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZSJ9.")
-	file := filepath.Join(f.TempDir(), "config")
-	if err := os.WriteFile(file, []byte("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: []\n"), 0o600); err != nil {
-		f.Fatal(err)
-	}
-	a, err := oidc.New(oidc.Options{File: file})
+	i := newIssuer(f)
+	a, _ := open(f, i.configuration(plain))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: i.key, KeyID: i.keyID}}, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, token string) {
-		if got := ask(a, token); got != "unknown" {
-			t.Errorf("%q is %s", token, got)
+	for _, claims := range []string{
+		`{"iss":"ISSUER","aud":"proa","sub":"ann","exp":4102444800,"tenant":"ours","groups":["x"],"id":"7"}`,
+		`{"iss":"ISSUER","aud":["proa"],"sub":"ann","exp":1e400,"tenant":"ours","_claim_names":{"groups":"g"},"_claim_sources":{"g":{"endpoint":"http://127.0.0.1/"}}}`,
+		`{"iss":"https://a.example"}`, `null`, `[]`, `a.b.c`, ``,
+	} {
+		for _, h := range []string{`{"alg":"none"}`, `{"alg":"HS256","kid":"k1"}`, `{"alg":"ES256","kid":"k1"}`} {
+			f.Add(h, claims)
+		}
+	}
+	text := base64.RawURLEncoding.EncodeToString
+	var grown growth.Watch
+	f.Fuzz(func(t *testing.T, header, claims string) {
+		grown.Tried(t)
+		claims = strings.ReplaceAll(claims, "ISSUER", i.url())
+		for _, token := range []string{claims, text([]byte(header)) + "." + text([]byte(claims)) + ".", text([]byte(header)) + "." + text([]byte(claims)) + "." + text(make([]byte, 64))} {
+			if got := ask(a, token); got != "unknown" && !strings.HasPrefix(got, "error: ") {
+				t.Errorf("%q is %s", token, got)
+			}
+		}
+		signed, err := signer.Sign([]byte(claims))
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := signed.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ask(a, token); got != "unknown" && !strings.HasPrefix(got, "error: ") && !strings.HasPrefix(got, "oidc:") {
+			t.Errorf("%q, signed, is %s", claims, got)
 		}
 	})
 }
