@@ -146,6 +146,10 @@ func TestUserIsNamedByTheFrontProxy(t *testing.T) {
 	if want := `GET /apis/example.com/v1/things?limit=1 ["jane"] ["dev"] ["c"] [] []`; got != want {
 		t.Errorf("the server behind saw %s, want %s", got, want)
 	}
+	// Headers that Connection names end at the proxy: a client must not take away who it is, nor what its groups are denied.
+	if _, got = w.get("/apis/example.com/v1/things", "Connection", "X-Remote-User, X-Remote-Group, X-Remote-Extra-A%2fb"); got != `GET /apis/example.com/v1/things? ["jane"] ["dev"] ["c"] [] []` {
+		t.Errorf("the server behind saw %s of a client that had the user's headers dropped", got)
+	}
 	if response, _ := w.get("/apis/example.com/v2/things"); response.StatusCode != http.StatusNotFound {
 		t.Errorf("a version that nobody serves answers %d", response.StatusCode)
 	}
@@ -175,6 +179,19 @@ func TestRedirectsAreRefused(t *testing.T) {
 		if response, body := w.get("/apis/example.com/v1/things"); response.StatusCode != http.StatusBadGateway || response.Header.Get("Location") != "" {
 			t.Errorf("%d: answered %d to %q: %s", code, response.StatusCode, response.Header.Get("Location"), body)
 		}
+	}
+}
+
+// A request has one name in the logs of both servers, whether or not the client chose it.
+func TestRequestKeepsItsAuditID(t *testing.T) {
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) { fmt.Fprint(rw, r.Header["Audit-Id"]) }, true)
+	front := w.front.Config.Handler
+	w.front.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Audit-ID", "7") // as the filter does that names requests
+		front.ServeHTTP(rw, r)
+	})
+	if _, got := w.get("/apis/example.com/v1/things", "Audit-Id", "8"); got != "[7]" {
+		t.Errorf("the server behind saw %s", got)
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 	"proa/apiserver/auth"
 )
 
+// auditHeader names a request in the logs of all who see it. The chain has written it into the answer.
+const auditHeader = "Audit-ID"
+
 // schemaPrefix is before the path of a version where its schema is asked for.
 const schemaPrefix = "/openapi/v3"
 
@@ -70,8 +73,17 @@ func (a *Aggregator) forward(w http.ResponseWriter, r *http.Request, to *route) 
 			sent.Header.Del(name)
 		}
 	}
-	transport.SetAuthProxyHeaders(sent, user.Name, user.UID, user.Groups, user.Extra)
-	handler := proxy.NewUpgradeAwareHandler(location, endpoint.Transport(), true, httpstream.IsUpgradeRequest(r), responder{})
+	if id := w.Header().Get(auditHeader); id != "" {
+		sent.Header.Set(auditHeader, id)
+	}
+	// The user is written last: the proxy drops what the client's Connection header names. An upgraded connection has no
+	// such step, nor a round trip.
+	upgrade := httpstream.IsUpgradeRequest(r)
+	if upgrade {
+		transport.SetAuthProxyHeaders(sent, user.Name, user.UID, user.Groups, user.Extra)
+	}
+	through := transport.NewAuthProxyRoundTripper(user.Name, user.UID, user.Groups, user.Extra, endpoint.Transport())
+	handler := proxy.NewUpgradeAwareHandler(location, through, true, upgrade, responder{})
 	handler.RejectForwardingRedirects = true
 	handler.ServeHTTP(w, sent)
 }
