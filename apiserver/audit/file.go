@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -27,6 +26,7 @@ type FileConfig struct {
 const (
 	defaultMaxSize = 100 << 20
 	backupTime     = "2006-01-02T15-04-05.000"
+	usualEvent     = 1 << 10 // bytes that hold most events
 )
 
 // File is a sink that writes events as lines of JSON.
@@ -73,13 +73,13 @@ func (f *File) openLocked() error {
 
 // Write implements Sink.
 func (f *File) Write(events ...*auditv1.Event) error {
-	var lines []byte
+	lines := make([]byte, 0, usualEvent*len(events))
 	for _, e := range events {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return fmt.Errorf("encode audit event: %w", err)
+		var err error
+		if lines, err = appendEvent(lines, e); err != nil {
+			return fmt.Errorf("write audit event: %w", err)
 		}
-		lines = append(append(lines, line...), '\n')
+		lines = append(lines, '\n')
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
