@@ -109,8 +109,8 @@ func withoutOwners(body []byte) []byte {
 }
 
 // statusOf is what an event says of the answer: the code, and what a refusal says.
-func statusOf(code int, response []byte) *metav1.Status {
-	status := &metav1.Status{}
+func statusOf(code int, response []byte) metav1.Status {
+	var status metav1.Status
 	if code >= http.StatusBadRequest {
 		var said metav1.Status
 		if json.Unmarshal(response, &said) == nil && said.Kind == "Status" {

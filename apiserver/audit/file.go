@@ -26,7 +26,7 @@ type FileConfig struct {
 const (
 	defaultMaxSize = 100 << 20
 	backupTime     = "2006-01-02T15-04-05.000"
-	usualEvent     = 1 << 10 // bytes that hold most events
+	longestKept    = 64 << 10 // bytes that are kept for the next events to be written in
 )
 
 // File is a sink that writes events as lines of JSON.
@@ -34,8 +34,9 @@ type File struct {
 	config FileConfig
 	mu     struct {
 		sync.Mutex
-		file *os.File
-		size int64
+		file  *os.File
+		size  int64
+		lines []byte // what was written last; of which only the room counts
 	}
 }
 
@@ -73,7 +74,9 @@ func (f *File) openLocked() error {
 
 // Write implements Sink.
 func (f *File) Write(events ...*auditv1.Event) error {
-	lines := make([]byte, 0, usualEvent*len(events))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lines := f.mu.lines[:0]
 	for _, e := range events {
 		var err error
 		if lines, err = appendEvent(lines, e); err != nil {
@@ -81,8 +84,9 @@ func (f *File) Write(events ...*auditv1.Event) error {
 		}
 		lines = append(lines, '\n')
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if cap(lines) <= longestKept {
+		f.mu.lines = lines
+	}
 	if f.mu.file == nil {
 		return errors.New("write audit log: it is closed")
 	}

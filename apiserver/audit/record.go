@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -93,6 +92,9 @@ type Record struct {
 		sync.Mutex
 		event   auditv1.Event
 		started bool // the stage ResponseStarted has been written
+		ended   bool // the last stage has been written: what is told now is too late
+		ref     auditv1.ObjectReference
+		status  metav1.Status
 	}
 }
 
@@ -117,8 +119,9 @@ func (a *Auditor) Begin(id string, by *auth.Attributes, r *http.Request) *Record
 		}
 	}
 	if by.IsResourceRequest {
-		e.ObjectRef = &auditv1.ObjectReference{Namespace: by.Namespace, Name: by.Name, Resource: by.Resource, Subresource: by.Subresource,
+		rec.mu.ref = auditv1.ObjectReference{Namespace: by.Namespace, Name: by.Name, Resource: by.Resource, Subresource: by.Subresource,
 			APIGroup: by.APIGroup, APIVersion: by.APIVersion}
+		e.ObjectRef = &rec.mu.ref
 	}
 	rec.write(auditv1.StageRequestReceived)
 	return rec
@@ -173,7 +176,7 @@ func (r *Record) About(sent metav1.Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ref := r.mu.event.ObjectRef
-	if ref == nil {
+	if ref == nil || r.mu.ended {
 		return
 	}
 	ref.Name, ref.Namespace = cmp.Or(ref.Name, sent.GetName()), cmp.Or(ref.Namespace, sent.GetNamespace())
@@ -187,6 +190,9 @@ func (r *Record) Impersonated(as auth.User, constraint string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.mu.ended {
+		return
+	}
 	info := userInfo(as)
 	r.mu.event.ImpersonatedUser = &info
 	if constraint != "" {
@@ -209,6 +215,9 @@ func (r *Record) Annotate(key, value string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.mu.ended {
+		return
+	}
 	if known, ok := r.mu.event.Annotations[key]; ok {
 		if known == value {
 			return
@@ -243,7 +252,8 @@ func (r *Record) Started(code int) {
 	r.mu.Lock()
 	first := !r.mu.started
 	r.mu.started = true
-	r.mu.event.ResponseStatus = &metav1.Status{Code: int32(code)}
+	r.mu.status = metav1.Status{Code: int32(code)}
+	r.mu.event.ResponseStatus = &r.mu.status
 	r.mu.Unlock()
 	if first {
 		r.write(auditv1.StageResponseStarted)
@@ -272,14 +282,15 @@ func (r *Record) End(o Outcome) {
 		}
 	}
 	response := o.Response.json(scheme, r.kept.omitOwners)
-	e.ResponseStatus = statusOf(o.Code, response)
+	r.mu.status = statusOf(o.Code, response)
+	e.ResponseStatus = &r.mu.status
 	if keepResponse && response != nil {
 		e.ResponseObject = &runtime.Unknown{Raw: response, ContentType: runtime.ContentTypeJSON}
 	}
 	stage := auditv1.StageResponseComplete
 	if o.Panic != nil {
 		stage = auditv1.StagePanic
-		e.ResponseStatus = &metav1.Status{Code: http.StatusInternalServerError, Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError,
+		r.mu.status = metav1.Status{Code: http.StatusInternalServerError, Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError,
 			Message: fmt.Sprintf("APIServer panic'd: %v", o.Panic)}
 	}
 	r.mu.Unlock()
@@ -292,17 +303,17 @@ func (r *Record) write(stage auditv1.Stage) {
 		return
 	}
 	r.mu.Lock()
-	e := r.mu.event
-	e.Annotations = maps.Clone(e.Annotations)
-	if e.ObjectRef != nil {
-		ref := *e.ObjectRef
-		e.ObjectRef = &ref
+	e := &r.mu.event
+	if stage == auditv1.StageResponseComplete || stage == auditv1.StagePanic {
+		r.mu.ended = true // the sinks have the event now
+	} else {
+		e = e.DeepCopy()
 	}
 	r.mu.Unlock()
 	e.Stage, e.StageTimestamp = stage, metav1.NewMicroTime(r.auditor.config.Now())
 	r.auditor.events.Add(1)
 	for _, s := range r.auditor.config.Sinks {
-		if err := s.Write(&e); err != nil {
+		if err := s.Write(e); err != nil {
 			r.auditor.failed.Add(1)
 			slog.Error("audit event was not kept", "error", err, "audit id", e.AuditID)
 		}

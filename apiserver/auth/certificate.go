@@ -41,7 +41,8 @@ func (c *Certificates) Authenticate(r *http.Request) (User, bool, error) {
 		return User{}, false, nil
 	}
 	leaf, now := r.TLS.PeerCertificates[0], c.now()
-	if known, ok := c.seen.get(string(leaf.Raw)); ok && !now.Before(known.notBefore) && !now.After(known.notAfter) {
+	sum := sha256.Sum256(leaf.Raw)
+	if known, ok := c.seen.get(sum); ok && !now.Before(known.notBefore) && !now.After(known.notAfter) {
 		c.left.Observe(leaf.NotAfter.Sub(now).Seconds())
 		return known.user, true, nil
 	}
@@ -49,7 +50,7 @@ func (c *Certificates) Authenticate(r *http.Request) (User, bool, error) {
 	if err != nil {
 		return User{}, false, err
 	}
-	c.seen.put(string(leaf.Raw), known)
+	c.seen.put(sum, known)
 	c.left.Observe(leaf.NotAfter.Sub(now).Seconds())
 	return known.user, true, nil
 }

@@ -170,7 +170,8 @@ func (t *Tokens) parse(token string) (*claims, bool, error) {
 	if strings.Count(token, ".") != 2 {
 		return nil, false, nil
 	}
-	if c, ok := t.seen.get(token); ok {
+	sum := sha256.Sum256([]byte(token))
+	if c, ok := t.seen.get(sum); ok {
 		return c, true, nil
 	}
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
@@ -190,7 +191,7 @@ func (t *Tokens) parse(token string) (*claims, bool, error) {
 		}
 		c := new(claims)
 		if parsed.Claims(key.Key, c) == nil {
-			t.seen.put(token, c)
+			t.seen.put(sum, c)
 			return c, true, nil
 		}
 	}

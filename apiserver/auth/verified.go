@@ -13,26 +13,27 @@ type verified[T any] struct {
 	limit int
 	mu    struct {
 		sync.RWMutex
-		known map[[sha256.Size]byte]*T
+		known map[digest]*T
 	}
 }
 
 func newVerified[T any](limit int) *verified[T] {
 	v := &verified[T]{limit: limit}
-	v.mu.known = map[[sha256.Size]byte]*T{}
+	v.mu.known = map[digest]*T{}
 	return v
 }
 
-func (v *verified[T]) get(credential string) (*T, bool) {
-	sum := sha256.Sum256([]byte(credential))
+// digest names a credential.
+type digest = [sha256.Size]byte
+
+func (v *verified[T]) get(sum digest) (*T, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	t, ok := v.mu.known[sum]
 	return t, ok
 }
 
-func (v *verified[T]) put(credential string, t *T) {
-	sum := sha256.Sum256([]byte(credential))
+func (v *verified[T]) put(sum digest, t *T) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.mu.known) >= v.limit {

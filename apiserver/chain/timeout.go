@@ -37,9 +37,9 @@ func (c *Config) timed(next http.Handler) http.Handler {
 			return
 		}
 		conn := &slowConn{w: w, grace: graceToAnswer}
-		stop := context.AfterFunc(ctx, conn.cut)
+		late := time.AfterFunc(limit, conn.cut) // costs less than context.AfterFunc; a client that is gone needs no cut
 		defer conn.release()
-		defer stop()
+		defer late.Stop()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

@@ -2,6 +2,7 @@ package encode
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	"proa/store"
@@ -115,14 +116,14 @@ func (v *Version) proto(item *store.Item) (protoItem, error) {
 	return protoItem{data: data}, err
 }
 
-// protoBody is a whole response or event body: the item with its type.
-func (v *Version) protoBody(item *store.Item) ([]byte, error) {
+// appendItem appends a whole response body: the item with its type.
+func (v *Version) appendItem(b []byte, item *store.Item) ([]byte, error) {
 	p, err := v.proto(item)
 	if err != nil {
 		return nil, err
 	}
 	apiVersion := v.Kind.GroupVersion().String()
 	size := p.size()
-	b := make([]byte, 0, unknownSize(apiVersion, v.Kind.Kind, size))
+	b = slices.Grow(b, unknownSize(apiVersion, v.Kind.Kind, size))
 	return p.append(appendUnknown(b, apiVersion, v.Kind.Kind, size)), nil
 }
