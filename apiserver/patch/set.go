@@ -18,6 +18,9 @@ type set struct {
 	steps  []branch
 }
 
+// usualBranches is room for what most fields have.
+const usualBranches = 4
+
 // branch is what a set holds behind a step; branches of a set are in order of their steps.
 type branch struct {
 	step string
@@ -38,6 +41,9 @@ func (s *set) find(step string) (at int, found bool) {
 func (s *set) behind(step string) *set {
 	at, found := s.find(step)
 	if !found {
+		if s.steps == nil {
+			s.steps = make([]branch, 0, usualBranches)
+		}
 		s.steps = slices.Insert(s.steps, at, branch{step: step})
 	}
 	return &s.steps[at].set
