@@ -79,7 +79,7 @@ test-cmd: build test-tools ## upstream's own kubectl scripts, with upstream's se
 bench: build test-tools ## the table of figures for this machine; UPSTREAM=1 runs upstream's API server beside it
 	@test/bench/run
 
-differential: ## asks upstream's API server and ours the same; fails on unknown differences: [REQUESTS=n] [SEED=n] [KEEP=folder]
+differential: ## asks upstream's API server and ours the same; fails on unknown differences: [REQUESTS=n] [SEED=n] [KEEP=folder] [KINDS=names]
 	@test/differential/run
 
 clean: ## removes what was built

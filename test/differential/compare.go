@@ -41,6 +41,10 @@ func compare(r request, upstream, ours answer) []difference {
 	eachMissing(upstream.header, ours.header, func(u string) { add("header."+before(u), u, "") })
 	eachMissing(ours.header, upstream.header, func(o string) { add("header."+before(o), "", o) })
 	u, o := tree(upstream.body), tree(ours.body)
+	if uk, ok := kindIn(u), kindIn(o); uk != ok {
+		add("body.kind", uk, ok) // the rest differs for that
+		return out
+	}
 	if us, ok := u.(map[string]any); ok && us["kind"] == "Status" {
 		if os, ok := o.(map[string]any); ok {
 			out = append(out, compareStatus(r, us, os)...)
@@ -49,6 +53,15 @@ func compare(r request, upstream, ours answer) []difference {
 	}
 	compareTrees(u, o, "body", add)
 	return out
+}
+
+// kindIn is what a body is one of, or that it is none.
+func kindIn(body any) string {
+	object, isObject := body.(map[string]any)
+	if !isObject {
+		return "no object"
+	}
+	return fmt.Sprint(object["kind"])
 }
 
 func before(header string) string {

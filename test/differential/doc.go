@@ -7,6 +7,9 @@
 // it is cut down to the shortest history that still shows it (minimise.go) and can be kept in testdata, with upstream's
 // answers, where `go test` asks Proa alone (cases_test.go).
 //
+// Seeds (seeds.yaml) are of every kind that Proa serves, and of custom kinds, whose definitions are among the objects that
+// each run begins with (shared.go). What would change how other histories are answered is only tried (tame.go).
+//
 // Forms (forms.go) are questions that change nothing: lists, watches and shapes asked for in every way. Upstream's answers to
 // them, a line each, are kept in testdata/forms; -forms asks upstream anew.
 //

@@ -37,6 +37,19 @@ func newGenerator(seed uint64, number int, all []*target) *generator {
 	return g
 }
 
+// looks are questions for the shared objects of the history's kinds, so that it knows them.
+func (g *generator) looks() []request {
+	var out []request
+	for i, t := range g.focus {
+		for _, name := range t.shared {
+			if !slices.Contains(g.focus[:i], t) {
+				out = append(out, request{"GET", t.collection() + "/" + name, nil, ""})
+			}
+		}
+	}
+	return out
+}
+
 // setup is how every history begins: its namespace, and the account that pods need.
 func setup() []request {
 	return []request{
@@ -81,6 +94,7 @@ func (g *generator) request() request {
 		for _, a := range actions {
 			if n -= a.weight; n < 0 {
 				if made := a.make(g); made != nil {
+					g.tame(made)
 					return *made
 				}
 				break
@@ -111,7 +125,7 @@ func (g *generator) learn(r request, a answer) {
 	if n, ok := meta["name"].(string); ok && r.method == "POST" {
 		name = n
 	}
-	i := slices.IndexFunc(g.objects, func(o *object) bool { return o.target.row == t.row && o.name == name })
+	i := slices.IndexFunc(g.objects, func(o *object) bool { return o.target.table == t.table && o.name == name })
 	gone := a.code == 404 || r.method == "DELETE" && a.code == 200 && body["kind"] == "Status"
 	switch {
 	case gone && i >= 0:
@@ -133,7 +147,7 @@ func (g *generator) named(path string) (*target, string) {
 			continue
 		}
 		name, sub, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
-		if sub != "" && sub != "status" && sub != "resize" && sub != "ephemeralcontainers" {
+		if sub != "" && sub != "status" && sub != "approval" && sub != "resize" && sub != "ephemeralcontainers" {
 			return nil, ""
 		}
 		return t, name
@@ -350,7 +364,7 @@ func (g *generator) selection(t *target) string {
 		options = append(options, "labelSelector="+escape(labels))
 	}
 	if chance(g.r, 20) {
-		keys := append([]string{"metadata.name", "metadata.namespace", "bad.field"}, t.row.FieldLabels...)
+		keys := append([]string{"metadata.name", "metadata.namespace", "bad.field"}, t.fields...)
 		field := pick(g.r, keys) + pick(g.r, []string{"=", "!=", "=="}) + pick(g.r, []string{"a", "{ns}", "", "Running", "n1", "Bad Value", "true"})
 		options = append(options, "fieldSelector="+escape(field))
 	}
@@ -441,69 +455,4 @@ func (g *generator) removeAll() *request {
 		return nil
 	}
 	return &request{"DELETE", t.collection() + g.selection(t), g.headers("application/json"), g.deleteOptions(nil)}
-}
-
-// odd are requests that no server should like.
-func (g *generator) odd() *request {
-	o := g.some()
-	if o == nil {
-		return nil
-	}
-	seed := pretty(g.fresh(o.target))
-	json := []string{"Content-Type: application/json"}
-	return pick(g.r, []*request{
-		{"POST", o.path(), json, seed},
-		{"PUT", o.target.collection(), json, seed},
-		{"PATCH", o.path(), json, "{}"},
-		{"PATCH", o.path(), []string{"Content-Type: application/bad-patch+json"}, "{}"},
-		{"GET", o.path() + "/bad", nil, ""},
-		{"GET", "/api/v1/namespaces/{ns}/bad", nil, ""},
-		{"GET", strings.Replace(o.path(), "/v1/", "/v9/", 1), nil, ""},
-		{"POST", o.target.collection(), json, ""},
-		{"POST", o.target.collection(), json, "[]"},
-		{"POST", o.target.collection(), json, `{"apiVersion":"v1","kind":"Bad"}`},
-		{"POST", o.target.collection(), json, `{"apiVersion":"bad/v1","kind":"` + o.target.gvk.Kind + `"}`},
-		{"POST", o.target.collection(), json, strings.Replace(seed, `"metadata": {`, `"metadata": {"name": "twice",`, 1)},
-		{"POST", o.target.collection() + "?fieldValidation=Strict", json, strings.Replace(seed, `"metadata": {`, `"metadata": {"name": "twice",`, 1)},
-		{"PUT", o.path(), json, `{"metadata":{"name":"other"}}`},
-		{"OPTIONS", o.path(), nil, ""},
-		{"HEAD", o.path(), nil, ""},
-		{"DELETE", o.path(), json, "bad"},
-	})
-}
-
-// special are the doors of single kinds.
-func (g *generator) special() *request {
-	o := g.some()
-	if o == nil {
-		return nil
-	}
-	post := func(door string, body map[string]any) *request {
-		return &request{"POST", o.path() + "/" + door + g.query(), g.headers("application/json"), pretty(body)}
-	}
-	switch o.target.gvk.Kind {
-	case "Pod":
-		switch g.r.IntN(5) {
-		case 0:
-			return post("binding", map[string]any{"apiVersion": "v1", "kind": "Binding", "metadata": map[string]any{"name": o.name},
-				"target": map[string]any{"kind": pick(g.r, []string{"Node", "Node", "", "Bad"}), "name": pick(g.r, []string{"n1", ""})}})
-		case 1:
-			body := map[string]any{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": map[string]any{"name": pick(g.r, []string{o.name, o.name, "other"})}}
-			if chance(g.r, 30) {
-				body["deleteOptions"] = map[string]any{"gracePeriodSeconds": 0}
-			}
-			return post("eviction", body)
-		case 2, 3:
-			patch := map[string]any{"spec": map[string]any{"ephemeralContainers": []any{
-				map[string]any{"name": pick(g.r, []string{"e", "f", "c", ""}), "image": "busybox", "targetContainerName": pick(g.r, []string{"c", "missing"})}}}}
-			return &request{"PATCH", o.path() + "/ephemeralcontainers" + g.query(), g.headers("application/strategic-merge-patch+json"), pretty(patch)}
-		}
-		patch := map[string]any{"spec": map[string]any{"containers": []any{
-			map[string]any{"name": pick(g.r, []string{"c", "c", "x"}), "resources": map[string]any{"requests": map[string]any{"cpu": pick(g.r, quantities)}}}}}}
-		return &request{"PATCH", o.path() + "/resize" + g.query(), g.headers("application/strategic-merge-patch+json"), pretty(patch)}
-	case "ServiceAccount":
-		return post("token", map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-			"spec": map[string]any{"audiences": []any{"a"}, "expirationSeconds": pick(g.r, []any{600, 3600, 5, -1, 1 << 33})}})
-	}
-	return nil
 }

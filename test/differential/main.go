@@ -31,6 +31,7 @@ type options struct {
 	keep     string
 	open     string
 	forms    string
+	kinds    string
 }
 
 func main() {
@@ -45,6 +46,7 @@ func main() {
 	flag.StringVar(&o.keep, "keep", "", "folder for unknown differences, each cut down to a short history")
 	flag.StringVar(&o.open, "open", "", "file to be replaced by the classes of differences that are found now and have no reason")
 	flag.StringVar(&o.forms, "forms", "", "file for upstream's answers to the questions of forms.go: asks upstream alone")
+	flag.StringVar(&o.kinds, "kinds", "", "resources that histories are made of, comma-separated; none: all")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1 << 32)
@@ -165,6 +167,12 @@ func compareAll(ctx context.Context, o options, upstream, ours *server, found *r
 	kindsOfSeeds, err := targets(kinds.Builtin(), kinds.NewScheme())
 	if err != nil {
 		return nil, err
+	}
+	if o.kinds != "" {
+		kindsOfSeeds = only(kindsOfSeeds, strings.Split(o.kinds, ","))
+	}
+	if len(kindsOfSeeds) == 0 {
+		return nil, fmt.Errorf("no seed is of %s", o.kinds)
 	}
 	all := make([]history, o.requests/(perHistory+len(setup()))+1)
 	err = each(ctx, len(all), func(ctx context.Context, i int) error {

@@ -233,16 +233,20 @@ func (g *generator) status() *request {
 	if chance(g.r, 20) {
 		change(g.r, obj, o.target.goType)
 	}
+	door := "/status"
+	if o.target.has("approval") && chance(g.r, 50) {
+		door = "/approval"
+	}
 	switch g.r.IntN(4) {
 	case 0:
 		patch := map[string]any{"status": obj["status"]}
-		return g.patchRequest(o, pick(g.r, []string{"application/merge-patch+json", "application/strategic-merge-patch+json"}), "/status", patch)
+		return g.patchRequest(o, pick(g.r, []string{"application/merge-patch+json", "application/strategic-merge-patch+json"}), door, patch)
 	case 1:
 		config := map[string]any{"status": obj["status"]}
 		g.identify(config, o)
-		return g.patchRequest(o, "application/apply-patch+yaml", "/status", config, "fieldManager="+pick(g.r, []string{"m1", "m4"}), "force=true")
+		return g.patchRequest(o, "application/apply-patch+yaml", door, config, "fieldManager="+pick(g.r, []string{"m1", "m4"}), "force=true")
 	}
-	return g.write("PUT", o.path()+"/status", obj)
+	return g.write("PUT", o.path()+door, obj)
 }
 
 func fieldNamed(t reflect.Type, name string) (jsonField, bool) {

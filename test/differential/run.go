@@ -27,11 +27,12 @@ func freshNamespace() string { return fmt.Sprintf("q%07d", namespaces.Add(1)) }
 func record(ctx context.Context, upstream *server, g *generator, title string) (history, error) {
 	h := history{title: title}
 	s := newSymbols(freshNamespace())
-	for _, r := range setup() {
+	for _, r := range append(setup(), g.looks()...) {
 		a, err := upstream.ask(ctx, s, r)
 		if err != nil {
 			return h, err
 		}
+		g.learn(r, a)
 		h.exchanges = append(h.exchanges, exchange{r, a})
 	}
 	for range perHistory {

@@ -52,6 +52,9 @@ func startOurs(ctx context.Context, dir string) (_ *server, stop func() error, e
 		return errors.Join(<-ended, log.Close())
 	}
 	v, err := newServer(config.Kubeconfig, fmt.Sprintf("https://127.0.0.1:%d", port))
+	if err == nil {
+		err = v.makeShared(ctx, true)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}
@@ -79,7 +82,7 @@ func startUpstream(ctx context.Context, programs, dir string, ours *server) (_ *
 	v, err := newServer(running.Kubeconfig, running.URL)
 	if err == nil {
 		v.caches = true
-		err = copyClasses(ctx, ours, v)
+		err = errors.Join(copyClasses(ctx, ours, v), v.makeShared(ctx, false))
 	}
 	if err != nil {
 		return nil, nil, errors.Join(running.Why(err), running.Stop())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"regexp"
@@ -56,7 +57,7 @@ func (s *symbols) add(sort, hint, value string) string {
 }
 
 var (
-	symbolForm     = regexp.MustCompile(`\{(?:ns|time|name|port|ip|rv|uid|(?:uid|rv|ip|name|continue) (?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}`)
+	symbolForm     = regexp.MustCompile(`\{(?:ns|net|time|name|port|ip|rv|uid|(?:uid|rv|ip|name|continue) (?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}`)
 	portForm       = regexp.MustCompile(`["']?(\{port [^{}]*\})["']?`)
 	uidForm        = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	timeForm       = regexp.MustCompile(`\b20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-9:]{8}(\.[0-9]+)?Z`)
@@ -86,6 +87,8 @@ func (s *symbols) fill(text string) string {
 		switch symbol {
 		case "{ns}":
 			return s.namespace
+		case "{net}":
+			return s.network()
 		case "{time}":
 			return someTime
 		}
@@ -125,7 +128,16 @@ func (s *symbols) text(in string) string {
 			return "{name}"
 		})
 	}
-	return strings.ReplaceAll(in, s.namespace, "{ns}")
+	return strings.ReplaceAll(strings.ReplaceAll(in, s.network()+"::", "{net}::"), s.namespace, "{ns}")
+}
+
+// network is where the addresses of the history begin: as its namespace, it is its own.
+func (s *symbols) network() string {
+	n, err := strconv.Atoi(strings.TrimLeft(s.namespace, "q0"))
+	if err != nil {
+		return "fd00:0"
+	}
+	return fmt.Sprintf("fd00:%x:%x", n>>16+1, n&0xffff+1)
 }
 
 // recent replaces times of about now: others were given by the client.
