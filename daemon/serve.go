@@ -26,9 +26,11 @@ func newServer(h http.Handler, log *slog.Logger) (*http.Server, error) {
 		Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: mostHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	if err := http2.ConfigureServer(server, &http2.Server{MaxConcurrentStreams: mostStreams}); err != nil {
+	h2 := &http2.Server{MaxConcurrentStreams: mostStreams}
+	if err := http2.ConfigureServer(server, h2); err != nil {
 		return nil, fmt.Errorf("configure HTTP/2: %w", err)
 	}
+	gatherHeads(server, h2)
 	return server, nil
 }
 
