@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/transport"
 
 	"proa/apiserver/auth"
+	"proa/apiserver/forward"
 )
 
 // auditHeader names a request in the logs of all who see it. The chain has written it into the answer.
@@ -85,7 +86,7 @@ func (a *Aggregator) forward(w http.ResponseWriter, r *http.Request, to *route) 
 	through := transport.NewAuthProxyRoundTripper(user.Name, user.UID, user.Groups, user.Extra, endpoint.Transport())
 	handler := proxy.NewUpgradeAwareHandler(location, through, true, upgrade, responder{})
 	handler.RejectForwardingRedirects = true
-	handler.ServeHTTP(w, sent)
+	forward.Serve(handler, w, sent)
 }
 
 // responder tells that a Service could not be reached.

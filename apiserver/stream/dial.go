@@ -51,6 +51,7 @@ func (s *Streams) dialNode(ctx context.Context, network, host string) (net.Conn,
 // nodeAddress is where a node is: its internal address before any other. Names that a node gives itself are not
 // resolved, for what they resolve to can change between the check and the connection.
 func (s *Streams) nodeAddress(node *corev1.Node) (netip.Addr, error) {
+	refused := false
 	for _, wanted := range []corev1.NodeAddressType{corev1.NodeInternalIP, corev1.NodeExternalIP} {
 		for _, a := range node.Status.Addresses {
 			if a.Type != wanted {
@@ -60,7 +61,11 @@ func (s *Streams) nodeAddress(node *corev1.Node) (netip.Addr, error) {
 			if err == nil && (dialable(ip) || s.cfg.LoopbackNodes && ip.Unmap().IsLoopback()) {
 				return ip.Unmap(), nil
 			}
+			refused = refused || err == nil
 		}
+	}
+	if refused {
+		return netip.Addr{}, apierrors.NewBadRequest("address not allowed")
 	}
 	return netip.Addr{}, fmt.Errorf("no preferred addresses found; known addresses: %v", node.Status.Addresses)
 }

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/proxy"
+
+	"proa/apiserver/forward"
 )
 
 // serveStream joins the client's upgraded connection to one with the pod's node, byte by byte: what is spoken on it, SPDY or
@@ -41,8 +43,7 @@ func (s *Streams) serveStream(w http.ResponseWriter, r *http.Request, t Target) 
 		return err
 	}
 	location := &url.URL{Scheme: "https", Host: host, Path: path, RawQuery: params.Encode()}
-	handler := proxy.NewUpgradeAwareHandler(location, s.nodes, false, true, responder{})
-	handler.ServeHTTP(w, r)
+	forward.Serve(proxy.NewUpgradeAwareHandler(location, s.nodes, false, true, responder{}), w, r)
 	return nil
 }
 

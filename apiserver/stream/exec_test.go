@@ -132,7 +132,7 @@ func TestStreamRefusals(t *testing.T) {
 		{func(w *world) {
 			w.put(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}, Status: corev1.NodeStatus{
 				Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "127.0.0.1"}, {Type: corev1.NodeExternalIP, Address: "169.254.169.254"}}}})
-		}, podPath + "exec", "no preferred addresses found"},
+		}, podPath + "exec", "address not allowed"},
 	} {
 		w := newWorld(t)
 		w.node = echo

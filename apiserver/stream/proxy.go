@@ -15,6 +15,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/proxy"
 
+	"proa/apiserver/forward"
 	"proa/store"
 )
 
@@ -41,7 +42,7 @@ func (s *Streams) servePodProxy(w http.ResponseWriter, r *http.Request, t Target
 	} else if ip.Is6() {
 		host = "[" + host + "]"
 	}
-	return s.forward(w, r, &url.URL{Scheme: scheme, Host: host}, s.direct)
+	return t.passOn(w, r, &url.URL{Scheme: scheme, Host: host}, s.direct)
 }
 
 func firstPort(pod *corev1.Pod) string {
@@ -87,7 +88,7 @@ func (s *Streams) serveServiceProxy(w http.ResponseWriter, r *http.Request, t Ta
 	if len(candidates) == 0 {
 		return apierrors.NewServiceUnavailable(fmt.Sprintf("no endpoints available for service %q", t.Name))
 	}
-	return s.forward(w, r, &url.URL{Scheme: scheme, Host: candidates[rand.IntN(len(candidates))]}, s.direct)
+	return t.passOn(w, r, &url.URL{Scheme: scheme, Host: candidates[rand.IntN(len(candidates))]}, s.direct)
 }
 
 func portName(service *corev1.Service, number int64) (string, bool) {
@@ -119,10 +120,7 @@ func backends(snap store.Snapshot, endpoints *corev1.Endpoints, port string) []s
 }
 
 func isPodAddress(snap store.Snapshot, namespace string, a *corev1.EndpointAddress) bool {
-	if _, err := podAddress(a.IP); err != nil || a.TargetRef == nil || a.TargetRef.Kind != "Pod" {
-		return false
-	}
-	if a.TargetRef.Namespace != "" && a.TargetRef.Namespace != namespace {
+	if _, err := podAddress(a.IP); err != nil || a.TargetRef == nil || a.TargetRef.Namespace != namespace {
 		return false
 	}
 	pod, err := lookup[*corev1.Pod](snap, "pods", namespace, a.TargetRef.Name)
@@ -155,14 +153,17 @@ func (s *Streams) serveNodeProxy(w http.ResponseWriter, r *http.Request, t Targe
 	if err != nil {
 		return err
 	}
-	if own := strconv.Itoa(nodePort(node)); port == "" || port == own {
-		return s.forward(w, r, &url.URL{Scheme: "https", Host: net.JoinHostPort(name, own)}, s.nodes)
-	}
 	ip, err := s.nodeAddress(node)
-	if err != nil || !dialable(ip) {
+	if err != nil {
+		return err
+	}
+	if own := strconv.Itoa(nodePort(node)); port == "" || port == own {
+		return t.passOn(w, r, &url.URL{Scheme: "https", Host: net.JoinHostPort(name, own)}, s.nodes)
+	}
+	if !dialable(ip) {
 		return apierrors.NewBadRequest("address not allowed")
 	}
-	return s.forward(w, r, &url.URL{Scheme: scheme, Host: net.JoinHostPort(ip.String(), port)}, s.direct)
+	return t.passOn(w, r, &url.URL{Scheme: scheme, Host: net.JoinHostPort(ip.String(), port)}, s.direct)
 }
 
 // opensStream names the paths of a node's API that run something or reach into a pod.
@@ -179,14 +180,17 @@ func isUpgrade(r *http.Request) bool {
 	return r.Header.Get("Upgrade") != "" || strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Connection"), ",")), "upgrade")
 }
 
-// forward sends the request to a location, whose path is what follows "/proxy" in the URL.
-func (s *Streams) forward(w http.ResponseWriter, r *http.Request, to *url.URL, through *http.Transport) error {
+// passOn sends the request to a location, whose path is what follows "/proxy" in the URL.
+func (t Target) passOn(w http.ResponseWriter, r *http.Request, to *url.URL, through *http.Transport) error {
 	if to.Scheme == "" {
 		to.Scheme = "http"
 	}
-	to.Path = proxyPath(r.URL.Path)
-	to.RawQuery = r.URL.RawQuery // for upgrades; the library takes the request's own otherwise
-	proxy.NewUpgradeAwareHandler(to, through, true, false, responder{}).ServeHTTP(w, r)
+	to.Path = utilnet.JoinPreservingTrailingSlash(proxyPath(r.URL.Path))
+	to.RawQuery = r.URL.RawQuery                      // for upgrades; the library takes the request's own otherwise
+	if _, err := url.Parse(to.String()); err != nil { // a port that is no number
+		return apierrors.NewBadRequest(fmt.Sprintf("invalid %s request %q", strings.TrimSuffix(t.Resource, "s"), t.Name))
+	}
+	forward.Serve(proxy.NewUpgradeAwareHandler(to, through, true, false, responder{}), w, r)
 	return nil
 }
 
