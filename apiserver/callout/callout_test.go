@@ -156,6 +156,34 @@ func TestServiceIsResolvedToEndpoints(t *testing.T) {
 	}
 }
 
+// A Service that is a name elsewhere leads neither to this host nor to the link, nor does one whose slices are another's.
+func TestServicesLeadToOthers(t *testing.T) {
+	for external, want := range map[string]string{
+		"localhost":          "dial localhost: address 127.0.0.1 not allowed",
+		"127.0.0.1":          "dial 127.0.0.1: address 127.0.0.1 not allowed",
+		"169.254.169.254":    "dial 169.254.169.254: address 169.254.169.254 not allowed",
+		"metadata.internal":  "dial metadata.internal: address 169.254.169.254 not allowed",
+		"two-minded.example": "dial two-minded.example: address ::1 not allowed\ndial two-minded.example: address fe80::1%eth0 not allowed",
+	} {
+		w := newWorld(t, func(http.ResponseWriter, *http.Request) { t.Error("called") })
+		w.names["localhost"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+		w.names["metadata.internal"] = []netip.Addr{netip.MustParseAddr("169.254.169.254")}
+		w.names["two-minded.example"] = []netip.Addr{netip.MustParseAddr("::1"), netip.MustParseAddr("fe80::1%eth0")}
+		w.put(service(corev1.ServiceTypeExternalName, external))
+		if got := w.post(w.toService()); !strings.HasSuffix(got, want) || len(w.mu.dialled) != 0 {
+			t.Errorf("%s: %s, dialled %v", external, got, w.mu.dialled)
+		}
+	}
+	w := newWorld(t, func(http.ResponseWriter, *http.Request) { t.Error("called") })
+	w.put(service(corev1.ServiceTypeClusterIP, ""))
+	elsewhere := slice("example-1", discoveryv1.AddressTypeIPv4, true, "10.0.0.1")
+	elsewhere.Namespace = "b"
+	w.put(elsewhere)
+	if got := w.post(w.toService()); !strings.HasSuffix(got, `no endpoints available for service "example"`) {
+		t.Error(got)
+	}
+}
+
 // A name does not lead to this host or to the link, whenever it is resolved; only a URL that says so leads to this host.
 func TestURLIsDialledWhereItWasChecked(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, "called") })
