@@ -172,7 +172,7 @@ func (c *control) listenTLS() error {
 	if err != nil {
 		return fmt.Errorf("listen for the API: %w", err)
 	}
-	c.listen = tls.NewListener(l, c.keys.ServerTLS())
+	c.listen = tls.NewListener(gatherListener{l}, c.keys.ServerTLS())
 	return nil
 }
 

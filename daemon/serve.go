@@ -30,7 +30,7 @@ func newServer(h http.Handler, log *slog.Logger) (*http.Server, error) {
 	if err := http2.ConfigureServer(server, h2); err != nil {
 		return nil, fmt.Errorf("configure HTTP/2: %w", err)
 	}
-	gatherHeads(server, h2)
+	gatherWrites(server, h2)
 	return server, nil
 }
 
