@@ -19,7 +19,7 @@ import (
 )
 
 // dashboards are the names and labels that the dashboards and alerts of kubernetes-mixin look at in what a control plane shows,
-// and those of admission.
+// those of admission, and of who asked for what.
 const dashboards = `
 aggregator_unavailable_apiservice name
 aggregator_unavailable_apiservice_total name reason
@@ -38,8 +38,13 @@ apiserver_longrunning_requests verb group version resource subresource scope com
 apiserver_request_duration_seconds verb dry_run group version resource subresource scope component
 apiserver_request_sli_duration_seconds verb group version resource subresource scope component
 apiserver_request_terminations_total verb group version resource subresource scope component code
+apiserver_requested_deprecated_apis group version resource subresource removed_release
 apiserver_request_total verb dry_run group version resource subresource scope component code
+apiserver_response_sizes verb group version resource subresource scope component
 apiserver_storage_objects resource
+authenticated_user_requests username
+authentication_attempts result
+authorization_attempts_total result
 kubernetes_build_info major minor git_version git_commit git_tree_state build_date go_version compiler platform
 workqueue_adds_total name
 workqueue_depth name

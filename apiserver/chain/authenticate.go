@@ -14,6 +14,9 @@ func (c *Config) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, ok, err := c.Authenticator.Authenticate(r)
 		if err != nil {
+			if c.Counts != nil {
+				c.Counts.decided.unknown.Add(1)
+			}
 			slog.Debug("authentication failed", "path", r.URL.Path, "error", err)
 			if c.Audit != nil {
 				c.begin(w, r, auth.User{}).Started(http.StatusUnauthorized)
@@ -23,6 +26,9 @@ func (c *Config) authenticated(next http.Handler) http.Handler {
 		}
 		if !ok {
 			user = auth.User{Name: auth.Anonymous, Groups: []string{auth.GroupAnonymous}}
+		}
+		if c.Counts != nil {
+			c.Counts.decided.authenticated(user.Name)
 		}
 		if user.Shown != nil && user.Shown.Made {
 			Warner(w)("Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens.")

@@ -21,6 +21,9 @@ func (c *Config) authorized(next http.Handler) http.Handler {
 		user, _ := auth.UserFrom(r.Context())
 		attributes := Attributes(user, InfoFrom(r.Context()))
 		allowed, reason, err := c.Authorizer.Authorize(r.Context(), attributes)
+		if c.Counts != nil {
+			c.Counts.decided.authorized(allowed, err)
+		}
 		if c.Audit != nil {
 			audit.From(r.Context()).Decided(allowed, reason)
 		}

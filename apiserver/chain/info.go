@@ -30,6 +30,8 @@ type Info struct {
 	// Selectors as sent, for requests that act on many objects.
 	FieldSelector, LabelSelector string
 
+	Deprecated bool // the resource will be removed; the verbs say so
+
 	waited  atomic.Int64 // nanoseconds that the request spent on others: its turn, and webhooks
 	stopped atomic.Bool  // the chain refused it to protect the server
 }

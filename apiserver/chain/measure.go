@@ -31,6 +31,9 @@ type Counts struct {
 	own       *measure.Table[requestKey, measure.Histogram] // without what requests waited for
 	stopped   *measure.Table[requestKey, atomic.Int64]
 	long      *measure.Table[requestKey, atomic.Int64]
+	sizes     *measure.Table[requestKey, measure.Histogram] // of the answers to reads
+	old       *measure.Table[requestKey, atomic.Int64]      // uses of what will be removed
+	decided   decisions
 
 	reading, writing atomic.Int64
 }
@@ -42,6 +45,10 @@ func NewCounts() *Counts {
 		answered: measure.NewTable[requestKey](mostKeys, number),
 		long:     measure.NewTable[requestKey](mostKeys, number),
 		stopped:  measure.NewTable[requestKey](mostKeys, number),
+		old:      measure.NewTable[requestKey](mostKeys, number),
+		sizes: measure.NewTable[requestKey](mostKeys, func() *measure.Histogram {
+			return measure.NewHistogram(1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)
+		}),
 		own: measure.NewTable[requestKey](mostKeys, func() *measure.Histogram {
 			return measure.NewHistogram(0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
 		}),
@@ -85,6 +92,12 @@ func (c *Counts) begin(info *Info, key requestKey, clock clock.PassiveClock, see
 				c.own.Of(key.objective()).Observe((took - time.Duration(info.waited.Load())).Seconds())
 			}
 		}
+		if key.verb == http.MethodGet || key.verb == "LIST" {
+			c.sizes.Of(key.objective()).Observe(float64(seen.size))
+		}
+		if info.Deprecated {
+			c.old.Of(key.deprecated()).Add(1)
+		}
 		key.code = seen.code
 		c.answered.Of(key).Add(1)
 		if info.stopped.Load() || seen.code == http.StatusGatewayTimeout {
@@ -97,6 +110,11 @@ func (c *Counts) begin(info *Info, key requestKey, clock clock.PassiveClock, see
 func (k requestKey) objective() requestKey {
 	k.dryRun = false
 	return k
+}
+
+// deprecated is the key of what is used that will be removed.
+func (k requestKey) deprecated() requestKey {
+	return requestKey{group: k.group, version: k.version, resource: k.resource, subresource: k.subresource}
 }
 
 // keyOf names a request as upstream's metrics do.
@@ -183,7 +201,15 @@ func (c *Counts) Measures() []measure.Family {
 	inflight := measure.Family{Name: "apiserver_current_inflight_requests", Help: "Requests under way, but for those that last", Type: measure.Gauge, Labels: []string{"request_kind"}}
 	inflight.Add(float64(c.reading.Load()), "readOnly")
 	inflight.Add(float64(c.writing.Load()), "mutating")
-	return []measure.Family{total, seconds, sli, stopped, long, inflight}
+	sizes := measure.Family{Name: "apiserver_response_sizes", Help: "Bytes of the answers to reads", Type: measure.Distribution,
+		Labels: []string{"verb", "group", "version", "resource", "subresource", "scope", "component"}}
+	c.sizes.All(func(k requestKey, h *measure.Histogram) {
+		sizes.AddHistogram(h, k.verb, k.group, k.version, k.resource, k.subresource, k.scope, "apiserver")
+	})
+	old := measure.Family{Name: "apiserver_requested_deprecated_apis", Help: "Resources that were asked for and will be removed", Type: measure.Gauge,
+		Labels: []string{"group", "version", "resource", "subresource", "removed_release"}}
+	c.old.All(func(k requestKey, _ *atomic.Int64) { old.Add(1, k.group, k.version, k.resource, k.subresource, "") })
+	return append([]measure.Family{total, seconds, sli, stopped, long, inflight, sizes, old}, c.decided.measures()...)
 }
 
 func (k requestKey) values() []string {
@@ -198,6 +224,7 @@ func (k requestKey) values() []string {
 type coded struct {
 	http.ResponseWriter
 	code    int
+	size    int64 // bytes of the body
 	wrote   bool
 	started func(code int) // optional
 }
@@ -219,7 +246,9 @@ func (w *coded) WriteHeader(code int) {
 
 func (w *coded) Write(p []byte) (int, error) {
 	w.note(http.StatusOK)
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.size += int64(n)
+	return n, err
 }
 
 func (w *coded) Flush() {

@@ -59,6 +59,7 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 		}
 	}
 	if text := version.Deprecated(); routed && text != "" {
+		info.Deprecated = true
 		c.warn(text)
 	}
 	if err == nil {
