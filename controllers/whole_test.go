@@ -267,9 +267,11 @@ func TestControllersOnTheRealAPI(t *testing.T) {
 		return count(view, "pods", "shop") == 0 && count(view, "replicasets.apps", "shop") == 0
 	})
 
-	c.delete("namespaces", "", "shop", metav1.DeletePropagationBackground)
-	c.wait("the namespace to go", func(view client.View) bool {
-		return view.Get(client.Ref{Table: "namespaces", Name: "shop"}) == nil
+	c.create("namespaces", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "store"}})
+	c.delete("namespaces", "", "store", metav1.DeletePropagationOrphan)
+	c.delete("namespaces", "", "shop", metav1.DeletePropagationForeground)
+	c.wait("the namespaces to go", func(view client.View) bool {
+		return view.Get(client.Ref{Table: "namespaces", Name: "shop"}) == nil && view.Get(client.Ref{Table: "namespaces", Name: "store"}) == nil
 	})
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
-	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -60,7 +59,7 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 			}
 		}
 	}
-	obj, err := f.typed(p.Version, config, merged, old)
+	obj, err := ownObject(merged, old)
 	if err == nil {
 		p.Version.DefaultStored(obj)
 		setTime(obj, old, p, now)
@@ -89,27 +88,15 @@ func setTime(obj, old resource.Object, p *Patch, now time.Time) {
 	obj.SetManagedFields(entries)
 }
 
-// typed turns what upstream's keeper merged into the kind's Go type. It gives back live itself when nothing changed.
-func (f *Fields) typed(v *encode.Version, config *unstructured.Unstructured, merged runtime.Object, old resource.Object) (resource.Object, error) {
-	switch m := merged.(type) {
-	case *unstructured.Unstructured:
-		if v.Resource.Custom != nil {
-			if old != nil && resource.Object(m) == old {
-				m = m.DeepCopy()
-			}
-			return m, nil
-		}
-		obj := v.Resource.New()
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(m.Object, obj); err != nil {
-			return nil, fmt.Errorf("failed to convert new object (%s/%s; %s) to proper version: unable to convert unstructured object to %s: %w",
-				config.GetNamespace(), config.GetName(), v.Kind, v.Kind, err)
-		}
-		return obj, nil
-	case resource.Object:
-		if old != nil && m == old {
-			return m.DeepCopyObject().(resource.Object), nil
-		}
-		return m, nil
+// ownObject is what upstream's keeper merged as an object of the caller's own: the keeper gives back the stored one when nothing
+// changed.
+func ownObject(merged runtime.Object, old resource.Object) (resource.Object, error) {
+	obj, ok := merged.(resource.Object)
+	if !ok {
+		return nil, fmt.Errorf("apply: unexpected %T", merged)
 	}
-	return nil, fmt.Errorf("apply: unexpected %T", merged)
+	if old != nil && obj == old {
+		return obj.DeepCopyObject().(resource.Object), nil
+	}
+	return obj, nil
 }

@@ -1,9 +1,9 @@
 package patch
 
 import (
-	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -123,25 +123,17 @@ func (v customVersions) ConvertFieldLabel(_ schema.GroupVersionKind, label, valu
 }
 
 // stampOwners gives the entries that a write made or changed the time of the write: upstream's keeper reads the machine's.
-func stampOwners(obj, live resource.Object, now time.Time) {
+// Entries that were known before, to the store or to the client, have a time of theirs.
+func stampOwners(obj resource.Object, known []metav1.ManagedFieldsEntry, now time.Time) {
 	at := metav1.NewTime(now.UTC()).Rfc3339Copy()
-	before, entries := live.GetManagedFields(), obj.GetManagedFields()
+	entries := obj.GetManagedFields()
 	for i := range entries {
-		if !wasThere(before, &entries[i]) {
+		had := func(k metav1.ManagedFieldsEntry) bool { return k.Time.Equal(entries[i].Time) }
+		if !slices.ContainsFunc(known, had) {
 			entries[i].Time = &at
 		}
 	}
 	obj.SetManagedFields(entries)
-}
-
-func wasThere(entries []metav1.ManagedFieldsEntry, e *metav1.ManagedFieldsEntry) bool {
-	for _, was := range entries {
-		if was.Manager == e.Manager && was.Operation == e.Operation && was.APIVersion == e.APIVersion && was.Subresource == e.Subresource &&
-			was.Time.Equal(e.Time) && was.FieldsV1 != nil && e.FieldsV1 != nil && bytes.Equal(was.FieldsV1.Raw, e.FieldsV1.Raw) {
-			return true
-		}
-	}
-	return false
 }
 
 // metadataModels describes what every object has, as far as ownership of fields goes.

@@ -148,33 +148,38 @@ func (s versions) Convert(in, out, _ any) error {
 	return fmt.Errorf("convert %T to %T: objects are converted whole", in, out)
 }
 
-// ConvertToVersion gives back in itself if it is of the version already.
+// ConvertToVersion gives back in itself if it is an object of the version already. A tree, which is what was merged, becomes
+// an object first, so that what does not fit its type is found where upstream finds it.
 func (s versions) ConvertToVersion(in runtime.Object, target runtime.GroupVersioner) (runtime.Object, error) {
 	have := in.GetObjectKind().GroupVersionKind()
 	want, ok := target.(schema.GroupVersion) // the keeper's own, which may be of another group
 	if !ok {
 		return nil, fmt.Errorf("convert %s: not to %v", have, target)
 	}
-	if have.GroupVersion() == want {
+	obj, isObject := in.(resource.Object)
+	u, isTree := in.(*unstructured.Unstructured)
+	if have.GroupVersion() == want && !isTree {
 		return in, nil
 	}
 	from, err := s.of(have.GroupVersion())
 	if err != nil {
 		return nil, err
 	}
+	if isTree {
+		obj, isObject = from.New(), true
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj); err != nil {
+			return nil, fmt.Errorf("unable to convert unstructured object to %s: %w", have, err)
+		}
+	}
+	if !isObject {
+		return nil, fmt.Errorf("convert %T: no object", in)
+	}
+	if have.GroupVersion() == want {
+		return obj, nil
+	}
 	to, err := s.of(want)
 	if err != nil {
 		return nil, err
-	}
-	obj, ok := in.(resource.Object)
-	if u, isTree := in.(*unstructured.Unstructured); isTree {
-		obj, ok = from.New(), true
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj); err != nil {
-			return nil, fmt.Errorf("convert %s: %w", have, err)
-		}
-	}
-	if !ok {
-		return nil, fmt.Errorf("convert %T: no object", in)
 	}
 	stored, err := from.Convert(obj)
 	if err != nil {

@@ -23,76 +23,83 @@ const maxUpdaters = 10
 // Upstream's keeper does the same in ten times the time, for it compares schemas and JSON values with every write. Here the
 // comparison is planned once for each Go type; what the plan does not cover goes upstream's way (TestUpdateLikeUpstream).
 func (f *Fields) Update(v *encode.Version, subresource string, old, obj resource.Object, manager string, now time.Time) error {
-	r := v.Resource
-	gvk := r.GroupVersionKind()
-	if r.Custom != nil {
-		live := old
-		if live == nil {
-			live = r.New()
+	if v.Resource.Custom == nil {
+		obj.GetObjectKind().SetGroupVersionKind(v.Resource.GroupVersionKind())
+		u := update{manager: manager, version: v.Resource.GroupVersionKind().GroupVersion().String(), subresource: subresource, now: now}
+		if f.updateQuickly(&u, v, old, obj) {
+			return nil
 		}
-		if err := f.updateSlowly(v, subresource, live, obj, manager); err != nil {
-			return err
-		}
-		stampOwners(obj, live, now)
-		return nil
 	}
-	obj.GetObjectKind().SetGroupVersionKind(gvk)
+	live := old
+	if live == nil {
+		live = v.Resource.New()
+	}
+	known := slices.Concat(live.GetManagedFields(), obj.GetManagedFields())
+	if err := f.updateSlowly(v, subresource, live, obj, manager); err != nil {
+		return err
+	}
+	stampOwners(obj, known, now)
+	return nil
+}
+
+// updateQuickly does an update by the kind's plan; false: it cannot, and changed nothing.
+func (f *Fields) updateQuickly(u *update, v *encode.Version, old, obj resource.Object) bool {
+	r := v.Resource
 	p, err := f.planOf(r)
-	if err != nil || r.Reset != nil || v.OwnFields() && v.Kind != gvk {
-		return f.updateSlowly(v, subresource, old, obj, manager)
+	if err != nil || r.Reset != nil || v.OwnFields() && v.Kind != r.GroupVersionKind() {
+		return false
 	}
 	live := old
 	if live == nil {
 		live = p.empty
 	}
-	u := update{manager: manager, version: gvk.GroupVersion().String(), subresource: subresource, now: now}
-	u.entries = startingOwners(live, obj, subresource)
-	slowly := len(r.Served) > 0 && u.ownsOtherwise(r)
-	if !slowly {
-		u.diff.object(p.plan, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skipped(r, subresource))
-		slowly = u.diff.unsure || u.settle() != nil || u.updaters() > maxUpdaters
+	entries, plain := startingOwners(live, obj, u.subresource)
+	if !plain {
+		return false
 	}
-	if slowly {
-		return f.updateSlowly(v, subresource, old, obj, manager)
+	u.entries = entries
+	if len(entries) == 0 && live.GetUID() != "" { // somebody cleared them: nobody owns fields from then on, as upstream has it
+		obj.SetManagedFields(nil)
+		return true
+	}
+	if len(r.Served) > 0 && u.ownsOtherwise(r) {
+		return false
+	}
+	u.diff.object(p.plan, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skipped(r, u.subresource))
+	if u.diff.unsure || u.settle() != nil || u.updaters() > maxUpdaters {
+		return false
 	}
 	if len(u.entries) == 0 {
 		u.entries = nil
 	}
 	obj.SetManagedFields(u.entries)
-	return nil
+	return true
 }
 
-// startingOwners are the entries that the write begins with: the client's, or those that are stored if it sends none.
-func startingOwners(live, obj resource.Object, subresource string) []metav1.ManagedFieldsEntry {
-	entries := obj.GetManagedFields()
+// startingOwners are the entries that the write begins with: those that are stored, unless the client clears them. plain
+// is false where it sends others.
+func startingOwners(live, obj resource.Object, subresource string) (entries []metav1.ManagedFieldsEntry, plain bool) {
+	stored, sent := live.GetManagedFields(), obj.GetManagedFields()
 	switch {
-	case subresource != "":
-		entries = live.GetManagedFields()
-	case entries != nil && (len(entries) == 0 || len(entries) == 1 && reflect.DeepEqual(entries[0], metav1.ManagedFieldsEntry{})):
-		return nil
-	case !slices.EqualFunc(entries, live.GetManagedFields(), sameEntry) && !readable(entries): // what is stored is readable
-		entries = live.GetManagedFields()
+	case subresource != "" || sent == nil:
+		return slices.Clone(stored), true
+	case len(sent) == 0 || len(sent) == 1 && reflect.DeepEqual(sent[0], metav1.ManagedFieldsEntry{}):
+		return nil, true
 	}
-	return slices.Clone(entries)
+	return slices.Clone(stored), slices.EqualFunc(sent, stored, sameEntry)
 }
 
-func sameEntry(a, b metav1.ManagedFieldsEntry) bool {
-	return a.Operation == b.Operation && a.APIVersion == b.APIVersion && a.FieldsType == b.FieldsType && a.FieldsV1 != nil && b.FieldsV1 != nil && bytes.Equal(a.FieldsV1.Raw, b.FieldsV1.Raw)
-}
-
-// readable says whether a client's entries can be used; if not, those that are stored stay.
-func readable(entries []metav1.ManagedFieldsEntry) bool {
-	for _, e := range entries {
-		if e.Operation != metav1.ManagedFieldsOperationApply && e.Operation != metav1.ManagedFieldsOperationUpdate || e.APIVersion == "" || e.FieldsType != "FieldsV1" {
-			return false
-		}
-		if e.FieldsV1 != nil {
-			if _, err := parseSet(e.FieldsV1.Raw); err != nil {
-				return false
-			}
-		}
+// sameEntry says whether a client sends an entry as it is stored, whatever the spaces in it.
+func sameEntry(sent, stored metav1.ManagedFieldsEntry) bool {
+	if sent.Manager != stored.Manager || sent.Operation != stored.Operation || sent.APIVersion != stored.APIVersion || sent.Subresource != stored.Subresource ||
+		sent.FieldsType != stored.FieldsType || !sent.Time.Equal(stored.Time) || sent.FieldsV1 == nil || stored.FieldsV1 == nil {
+		return false
 	}
-	return entries != nil
+	if bytes.Equal(sent.FieldsV1.Raw, stored.FieldsV1.Raw) {
+		return true
+	}
+	fields, err := parseSet(sent.FieldsV1.Raw)
+	return err == nil && bytes.Equal(fields.appendJSON(nil), stored.FieldsV1.Raw)
 }
 
 // skipped are the parts of an object that a request cannot change: the status through the object, all but the status

@@ -37,7 +37,7 @@ func (v *Verbs) Bind(ctx context.Context, q Request, binding *corev1.Binding, op
 			if !ok {
 				return nil, fmt.Errorf("bind %s: %T is no pod", q.Name, old)
 			}
-			if err := mayBind(&q, pod, binding); err != nil {
+			if err := mayBind(&q, pod, binding, isDryRun(opts.DryRun)); err != nil {
 				return nil, err
 			}
 			return bound(pod, binding, v.Clock.Now()), nil
@@ -65,13 +65,13 @@ func checkBinding(b *corev1.Binding) field.ErrorList {
 	return errs
 }
 
-func mayBind(q *Request, pod *corev1.Pod, b *corev1.Binding) error {
+func mayBind(q *Request, pod *corev1.Pod, b *corev1.Binding, dryRun bool) error {
 	conflict := func(text string, args ...any) error {
 		return apierrors.NewConflict(schema.GroupResource{Resource: "pods/binding"}, q.Name, fmt.Errorf(text, args...))
 	}
 	switch {
 	case b.UID != "" && b.UID != pod.UID:
-		return uidMismatch(q, b.UID, pod.UID)
+		return uidMismatch(q, b.UID, pod.UID, dryRun)
 	case b.ResourceVersion != "" && b.ResourceVersion != pod.ResourceVersion:
 		return apierrors.NewConflict(q.groupResource(), q.Name, errors.New(modified))
 	case pod.DeletionTimestamp != nil:

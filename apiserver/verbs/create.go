@@ -131,7 +131,7 @@ func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
 		r.RecordCreate(obj, q.User.Info())
 	}
 	if errs := meta.ValidateCreate(r, obj, q.Version.Validate); len(errs) > 0 {
-		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)
+		return apierrors.NewInvalid(q.groupKind(), obj.GetName(), errs)
 	}
 	if r.Warnings != nil {
 		for _, w := range r.Warnings(obj, nil) {

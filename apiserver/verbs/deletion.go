@@ -22,7 +22,7 @@ type deletion struct {
 // planDeletion decides. old is shared; keep is a copy.
 func planDeletion(r *resource.Resource, old resource.Object, opts metav1.DeleteOptions, now time.Time) deletion {
 	if namespace, ok := old.(*corev1.Namespace); ok && len(namespace.Spec.Finalizers) > 0 {
-		return planNamespaceDeletion(namespace, now)
+		return planNamespaceDeletion(namespace, &opts, now)
 	}
 	if d, ok := old.(*apiextensionsv1.CustomResourceDefinition); ok && d.DeletionTimestamp == nil {
 		obj := d.DeepCopy()
@@ -119,6 +119,11 @@ func markDeleting(obj resource.Object, now time.Time) {
 func deletionFinalizers(r *resource.Resource, obj resource.Object, opts *metav1.DeleteOptions) []string {
 	have := obj.GetFinalizers()
 	orphan, foreground := propagation(r, have, opts)
+	return withPropagation(have, orphan, foreground)
+}
+
+// withPropagation is a list of finalizers with those of the garbage collector that are wanted, and no others of it.
+func withPropagation(have []string, orphan, foreground bool) []string {
 	hasOrphan := slices.Contains(have, metav1.FinalizerOrphanDependents)
 	hasForeground := slices.Contains(have, metav1.FinalizerDeleteDependents)
 	if orphan == hasOrphan && foreground == hasForeground {
@@ -160,8 +165,9 @@ func propagation(r *resource.Resource, finalizers []string, opts *metav1.DeleteO
 	return r.OrphanDependents, false
 }
 
-// planNamespaceDeletion starts the end of a namespace: its controller empties it, and then its finalizers.
-func planNamespaceDeletion(old *corev1.Namespace, now time.Time) deletion {
+// planNamespaceDeletion starts the end of a namespace: its controller empties it, and then its finalizers. Its own rule for
+// what depends on it is upstream's: who says that it is not to be orphaned waits for it.
+func planNamespaceDeletion(old *corev1.Namespace, opts *metav1.DeleteOptions, now time.Time) deletion {
 	if old.DeletionTimestamp != nil {
 		return deletion{pending: true}
 	}
@@ -169,6 +175,15 @@ func planNamespaceDeletion(old *corev1.Namespace, now time.Time) deletion {
 	at := metav1.NewTime(now).Rfc3339Copy()
 	namespace.DeletionTimestamp = &at
 	namespace.Status.Phase = corev1.NamespaceTerminating
+	orphan, foreground := slices.Contains(old.Finalizers, metav1.FinalizerOrphanDependents), slices.Contains(old.Finalizers, metav1.FinalizerDeleteDependents)
+	switch {
+	case opts.OrphanDependents != nil: //nolint:staticcheck // old clients send it
+		orphan = *opts.OrphanDependents //nolint:staticcheck // old clients send it
+		foreground = !orphan
+	case opts.PropagationPolicy != nil:
+		orphan, foreground = *opts.PropagationPolicy == metav1.DeletePropagationOrphan, *opts.PropagationPolicy == metav1.DeletePropagationForeground
+	}
+	namespace.Finalizers = withPropagation(old.Finalizers, orphan, foreground)
 	if namespace.Generation > 0 {
 		namespace.Generation++
 	}

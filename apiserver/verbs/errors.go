@@ -69,11 +69,16 @@ func tooLargeRevision(asked, current store.Revision) error {
 	return err
 }
 
-// uidMismatch has the words of upstream's storage, which reach users.
-func uidMismatch(q *Request, want, have types.UID) error {
+// uidMismatch has the words of upstream's storage, which reach users. A dry run asks a layer above, which does not know under
+// what all keys lie.
+func uidMismatch(q *Request, want, have types.UID, dryRun bool) error {
+	root := "/registry"
+	if dryRun {
+		root = "/"
+	}
 	return apierrors.NewConflict(q.groupResource(), q.Name,
-		fmt.Errorf("StorageError: invalid object, Code: 4, Key: /registry/%s, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %v, UID in object meta: %v",
-			path.Join(q.Version.Resource.Name, q.Namespace, q.Name), want, have))
+		fmt.Errorf("StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %v, UID in object meta: %v",
+			path.Join(root, q.Version.Resource.Name, q.Namespace, q.Name), want, have))
 }
 
 // Wordless is the answer to a request that fits nothing which is served: with the code, and no details.

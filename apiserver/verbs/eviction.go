@@ -201,7 +201,7 @@ func (v *Verbs) markEvicted(ctx context.Context, q Request, pod *corev1.Pod, dry
 		apply: func(old resource.Object) (resource.Object, error) {
 			next := old.(*corev1.Pod).DeepCopy()
 			if next.UID != uid {
-				return nil, uidMismatch(&q, uid, next.UID)
+				return nil, uidMismatch(&q, uid, next.UID, dryRun)
 			}
 			v.setEvicted(next)
 			return next, nil

@@ -65,7 +65,7 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 			if err != nil {
 				return nil, err
 			}
-			if err := checkScale(&q, want, old); err != nil {
+			if err := checkScale(&q, want, old, dryRun); err != nil {
 				return nil, err
 			}
 			want.SetGroupVersionKind(scaleKind)
@@ -122,12 +122,12 @@ func keepScaleTimes(obj, old resource.Object) {
 	obj.SetManagedFields(entries)
 }
 
-func checkScale(q *Request, want *autoscalingv1.Scale, old resource.Object) error {
+func checkScale(q *Request, want *autoscalingv1.Scale, old resource.Object, dryRun bool) error {
 	if want.Name != q.Name {
 		return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", want.Name, q.Name))
 	}
 	if want.UID != "" && want.UID != old.GetUID() {
-		return uidMismatch(q, want.UID, old.GetUID())
+		return uidMismatch(q, want.UID, old.GetUID(), dryRun)
 	}
 	if want.Spec.Replicas < 0 {
 		return apierrors.NewInvalid(scaleKind.GroupKind(), want.Name, field.ErrorList{

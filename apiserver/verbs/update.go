@@ -17,6 +17,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/kinds/meta"
 	"proa/kinds/resource"
+	"proa/store"
 )
 
 // change is one way to make a new object out of a stored one. It is tried again when another writer was first.
@@ -131,6 +132,7 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 	if err := v.validateUpdate(&q, c.door, obj, old); err != nil {
 		return Result{}, err
 	}
+	keepTimes(obj, old)
 	claims, err := v.Admission.Claim(ctx, a)
 	if err != nil {
 		return Result{}, err
@@ -145,8 +147,11 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 			return Result{}, err
 		}
 		result, err := v.remove(ctx, &q, item, obj, claims, c.dryRun)
-		result.Deleted = false // to the client this is an update that succeeded
-		return result, err
+		if err != nil {
+			return Result{}, err
+		}
+		// To the client this is an update that succeeded; upstream shows it what it would have stored.
+		return Result{Item: store.NewItem(item.Key, item.Revision, item.Created, result.Item.Data, nil, v.decode)}, nil
 	}
 	return v.put(ctx, &q, obj, item, claims, c.dryRun)
 }
@@ -160,7 +165,7 @@ func (v *Verbs) preconditions(q *Request, c change, obj, old resource.Object) er
 		return err
 	}
 	if uid := obj.GetUID(); c.conditional && uid != "" && uid != old.GetUID() {
-		return uidMismatch(q, uid, old.GetUID())
+		return uidMismatch(q, uid, old.GetUID(), c.dryRun)
 	}
 	rev := obj.GetResourceVersion()
 	switch n, err := strconv.ParseUint(rev, 10, 64); {
@@ -188,7 +193,9 @@ func (v *Verbs) changeAbsent(ctx context.Context, q Request, c change) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	if obj.GetUID() != "" {
+	if uid := obj.GetUID(); c.conditional && uid != "" {
+		return Result{}, uidMismatch(&q, uid, "", c.dryRun)
+	} else if uid != "" {
 		return Result{}, apierrors.NewConflict(q.groupResource(), q.Name,
 			errors.New("uid mismatch: the provided object specified uid "+string(obj.GetUID())+", and no existing object was found"))
 	}
@@ -201,8 +208,10 @@ func (v *Verbs) changeAbsent(ctx context.Context, q Request, c change) (Result, 
 	if err := v.mayCreate(ctx, &q); err != nil {
 		return Result{}, err
 	}
-	if c.conditional && obj.GetResourceVersion() != "" && obj.GetResourceVersion() != "0" {
-		return Result{}, notFound(&q)
+	if rev := obj.GetResourceVersion(); rev != "" {
+		if _, err := strconv.ParseUint(rev, 10, 64); err != nil {
+			return Result{}, err // as with what is stored; which revision it names does not matter
+		}
 	}
 	obj.SetResourceVersion("")
 	opts := metav1.CreateOptions{FieldManager: c.manager}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	quantity "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,10 +33,10 @@ func LimitRange() *resource.Resource {
 	}
 }
 
-// nameLimitRange gives one without a name that of its uid, which is as good as upstream's random one.
+// nameLimitRange gives one without a name one that is as good as upstream's random one: made of its uid, and not its uid.
 func nameLimitRange(limitRange *corev1.LimitRange) {
 	if limitRange.Name == "" {
-		limitRange.Name = string(limitRange.UID)
+		limitRange.Name = uuid.NewSHA1(uuid.NameSpaceOID, []byte(limitRange.UID)).String()
 	}
 }
 

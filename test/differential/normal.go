@@ -13,8 +13,39 @@ import (
 // normalise replaces in a decoded body what this server chose by symbols, in the order of the objects' parts, and leaves out
 // what is no answer to the request. It changes value and returns it.
 func (s *symbols) normalise(value any) any {
+	if list, ok := value.(map[string]any); ok {
+		sortUnnamed(list["items"])
+		sortUnnamed(list["rows"])
+	}
 	s.learnAll(value, "")
 	return s.replace(value, "")
+}
+
+// sortUnnamed puts the objects of a list, or of a table's rows, that servers gave random names in the order in which they were
+// written.
+func sortUnnamed(items any) {
+	list, _ := items.([]any)
+	var at []int
+	var unnamed []any
+	for i, item := range list {
+		if name, _ := metaOfItem(item)["name"].(string); uidForm.MatchString(name) {
+			at, unnamed = append(at, i), append(unnamed, item)
+		}
+	}
+	written := func(item any) string { return fmt.Sprintf("%20v", metaOfItem(item)["resourceVersion"]) }
+	slices.SortStableFunc(unnamed, func(a, b any) int { return strings.Compare(written(a), written(b)) })
+	for i := range at {
+		list[at[i]] = unnamed[i]
+	}
+}
+
+func metaOfItem(item any) map[string]any {
+	object, _ := item.(map[string]any)
+	if inner, ok := object["object"].(map[string]any); ok {
+		object = inner
+	}
+	meta, _ := object["metadata"].(map[string]any)
+	return meta
 }
 
 // learnAll walks a body for the metadata of objects. kind is that of the list around.

@@ -109,7 +109,7 @@ func (r *report) print(w io.Writer, most int) {
 			fmt.Fprintf(w, "... and %d more classes\n", len(found)-most)
 			break
 		}
-		fmt.Fprintf(w, "%d times; %s:\n%s\n\n", c.count, c.first.history.title, c.first.difference)
+		fmt.Fprintf(w, "%d times; %s, request %d:\n%s\n\n", c.count, c.first.history.title, len(c.first.history.exchanges), c.first.difference)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
