@@ -152,7 +152,11 @@ func (v *version) admit(obj resource.Object, paths bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.coerce(u, source{paths: paths})
+	unknown, err := s.coerce(u, source{paths: paths})
+	if err == nil {
+		err = s.tooMuch(u.Object)
+	}
+	return unknown, err
 }
 
 // keep is resource.Custom.Keep.

@@ -2,6 +2,7 @@ package custom
 
 import (
 	"fmt"
+	"sync"
 
 	internal "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -19,18 +20,20 @@ import (
 type compiled struct {
 	preserve   bool // spec.preserveUnknownFields: nothing is dropped
 	structural *structural.Structural
+	gain       *gain // of the defaults; nil: there are none
 	whole      validation.SchemaValidator
 	status     validation.SchemaValidator // of the status alone; nil accepts all
 	rules      *cel.Validator             // nil: there are none
+	parts      func() *part               // of the whole, for objects that are large
 }
 
 // compile works out what a version's schema asks for. Validation of the definition leaves nothing that can fail here.
 func compile(v *apiextensionsv1.CustomResourceDefinitionVersion, preserve bool) (*compiled, error) {
-	out := &compiled{preserve: preserve}
 	props, err := propsOf(v)
 	if err != nil {
 		return nil, err
 	}
+	out := &compiled{preserve: preserve, parts: sync.OnceValue(func() *part { return partOf(props) })}
 	if props != nil {
 		s, err := structural.NewStructural(props)
 		if err != nil && !preserve {
@@ -43,6 +46,9 @@ func compile(v *apiextensionsv1.CustomResourceDefinitionVersion, preserve bool) 
 			}
 		}
 		out.structural = s
+		if out.gain, err = gainOf(s); err != nil {
+			return nil, fmt.Errorf("compile schema of version %s: %w", v.Name, err)
+		}
 	}
 	if out.whole, _, err = validation.NewSchemaValidator(props); err != nil {
 		return nil, fmt.Errorf("compile schema of version %s: %w", v.Name, err)
@@ -108,5 +114,10 @@ func (s *compiled) coerce(u *unstructured.Unstructured, from source) (unknown []
 	return append(unknown, paths...), nil
 }
 
-// fill sets the defaults.
-func (s *compiled) fill(u *unstructured.Unstructured) { defaulting.Default(u.Object, s.structural) }
+// fill sets the defaults, unless they are too much: admit has refused that of what clients send, and validation refuses it of
+// what webhooks made of that. What was stored before the schema had such defaults is shown without them.
+func (s *compiled) fill(u *unstructured.Unstructured) {
+	if s.gain != nil && s.tooMuch(u.Object) == nil {
+		defaulting.Default(u.Object, s.structural)
+	}
+}

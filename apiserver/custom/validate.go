@@ -29,11 +29,14 @@ func (v *version) validate(obj resource.Object) field.ErrorList {
 	if errs := v.validateType(u); len(errs) > 0 {
 		return errs
 	}
-	s, err := v.schema()
-	if err != nil {
-		return uncompiled(err)
+	s, errs := v.checked(u)
+	if len(errs) > 0 {
+		return errs
 	}
-	errs := validation.ValidateCustomResource(nil, u.Object, s.whole)
+	if errs := s.tooMany(u.Object, nil); len(errs) > 0 {
+		return errs
+	}
+	errs = validation.ValidateCustomResource(nil, u.Object, s.whole)
 	errs = append(errs, v.validateScale(u)...)
 	errs = append(errs, objectmeta.Validate(nil, u.Object, s.structural, false)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, u.Object)...)
@@ -46,12 +49,15 @@ func (v *version) validateUpdate(obj, old resource.Object) field.ErrorList {
 	if errs := v.validateType(u); len(errs) > 0 {
 		return errs
 	}
-	s, err := v.schema()
-	if err != nil {
-		return uncompiled(err)
+	s, errs := v.checked(u)
+	if len(errs) > 0 {
+		return errs
 	}
 	same := common.NewCorrelatedObject(u.Object, before.Object, &model.Structural{Structural: s.structural})
-	errs := validation.ValidateCustomResourceUpdate(nil, u.Object, before.Object, s.whole, validation.WithRatcheting(same))
+	if errs := s.tooMany(u.Object, same); len(errs) > 0 {
+		return errs
+	}
+	errs = validation.ValidateCustomResourceUpdate(nil, u.Object, before.Object, s.whole, validation.WithRatcheting(same))
 	errs = append(errs, v.validateScale(u)...)
 	errs = append(errs, objectmeta.Validate(nil, u.Object, s.structural, false)...)
 	errs = append(errs, s.checkLists(u, before)...)
@@ -64,16 +70,18 @@ func (v *version) validateStatus(obj, old resource.Object) field.ErrorList {
 	if errs := v.validateType(u); len(errs) > 0 {
 		return errs
 	}
-	s, err := v.schema()
-	if err != nil {
-		return uncompiled(err)
+	s, errs := v.checked(u)
+	if len(errs) > 0 {
+		return errs
 	}
 	same := common.NewCorrelatedObject(u.Object, before.Object, &model.Structural{Structural: s.structural})
 	var options []validation.ValidationOption
 	if s.structural != nil {
 		options = append(options, validation.WithRatcheting(same.Key("status")))
 	}
-	var errs field.ErrorList
+	if errs := s.tooMany(map[string]any{"status": u.Object["status"]}, same); len(errs) > 0 {
+		return errs
+	}
 	if status, ok := u.Object["status"]; ok && s.status != nil {
 		errs = validation.ValidateCustomResourceUpdate(field.NewPath("status"), status, before.Object["status"], s.status, options...)
 	}
@@ -111,7 +119,17 @@ func (s *compiled) checkRules(errs field.ErrorList, u, old *unstructured.Unstruc
 	return append(errs, found...)
 }
 
-func uncompiled(err error) field.ErrorList { return field.ErrorList{field.InternalError(nil, err)} }
+// checked is the schema, for an object to which its defaults could be added.
+func (v *version) checked(u *unstructured.Unstructured) (*compiled, field.ErrorList) {
+	s, err := v.schema()
+	if err != nil {
+		return nil, field.ErrorList{field.InternalError(nil, err)}
+	}
+	if err := s.tooMuch(u.Object); err != nil {
+		return nil, field.ErrorList{field.Forbidden(nil, err.Error())}
+	}
+	return s, nil
+}
 
 func (v *version) validateType(u *unstructured.Unstructured) field.ErrorList {
 	want := v.row.GroupVersionKind()

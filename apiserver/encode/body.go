@@ -103,6 +103,9 @@ func decodeAny(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.
 
 // decodeError says which kind was expected and what came instead.
 func decodeError(err error, want schema.GroupVersionKind, got *schema.GroupVersionKind, body []byte) error {
+	if apierrors.IsRequestEntityTooLargeError(err) { // whatever it is
+		return err
+	}
 	if got != nil && got.Kind != "" {
 		if errors.Is(err, errOtherVersion) {
 			return apierrors.NewBadRequest(fmt.Sprintf(
