@@ -27,6 +27,7 @@ const (
 // Attributes is one write on its way. A step may change Object and Body.Object in place, nothing else.
 type Attributes struct {
 	Operation   Operation
+	Verb        string // of the request: a patch is an Update, or a Create, too
 	Resource    *resource.Resource
 	Version     *encode.Version // in which the client speaks of Resource
 	Subresource string

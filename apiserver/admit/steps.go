@@ -76,6 +76,7 @@ func Steps(c Config) ([]Step, error) {
 		{Name: "NodeDeclaredFeatureValidator", Validate: checkDeclaredFeatures},
 		{Name: "PodResizeValidator", Validate: checkPodResize},
 		{Name: "DeviceAdminAccess", Validate: checkDeviceAdmin},
+		{Name: "DeviceStatusAuthorization", Validate: (&deviceStatus{c.Authorizer}).check},
 		{Name: "PrivilegeEscalation", Validate: writes(c.CheckEscalation)},
 		{Name: "MutatingAdmissionPolicy", Counted: true, Admit: c.MutateByPolicies},
 		{Name: "MutatingAdmissionWebhook", Counted: true, Admit: c.MutateByWebhooks},

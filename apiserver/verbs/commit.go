@@ -136,7 +136,7 @@ func (v *Verbs) remove(ctx context.Context, q *Request, old *store.Item, last re
 // attributes is what admission sees of a write.
 func (v *Verbs) attributes(q *Request, op admit.Operation, obj, old resource.Object, snap store.Snapshot, dryRun bool) *admit.Attributes {
 	return &admit.Attributes{
-		Operation: op, Resource: q.Version.Resource, Version: q.Version, Body: q.body, Options: q.options, Subresource: q.Subresource, Namespace: q.Namespace, Name: q.Name,
+		Operation: op, Verb: q.Verb, Resource: q.Version.Resource, Version: q.Version, Body: q.body, Options: q.options, Subresource: q.Subresource, Namespace: q.Namespace, Name: q.Name,
 		User: q.User, Object: obj, Old: old, DryRun: dryRun, Snapshot: snap, Now: v.Clock.Now(), Warn: q.warn, Annotate: q.annotate,
 	}
 }
