@@ -101,10 +101,10 @@ func (s *Server) Run(ctx context.Context) error { return s.fair.Run(ctx) }
 func (s *Server) Drain(ctx context.Context) error { return s.drain.Stop(ctx) }
 
 // serves says whether anything is served under the request's group, in whichever version: as upstream, a wrong version
-// is answered with a Status and a wrong group is not.
+// is answered with a Status and a wrong group is not, nor is a group of custom kinds alone.
 func (s *Server) serves(info *chain.Info) bool {
 	for _, r := range s.config.Kinds.Rows() {
-		if r.Group == info.Group {
+		if r.Group == info.Group && r.Custom == nil {
 			return true
 		}
 		for _, also := range r.Served {

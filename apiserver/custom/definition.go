@@ -80,8 +80,8 @@ func (k *kind) add(d *apiextensionsv1.CustomResourceDefinition, spec *apiextensi
 	v.row = &resource.Resource{
 		Group: d.Spec.Group, Version: spec.Name, Name: names.Plural, Singular: names.Singular, Kind: names.Kind,
 		ShortNames: names.ShortNames, Categories: names.Categories, Namespaced: d.Spec.Scope == apiextensionsv1.NamespaceScoped,
-		AnyFinalizer: true,
-		Validate:     v.validate, ValidateUpdate: v.validateUpdate, Warnings: warnings,
+		AnyFinalizer: true, LooseMetadata: true, // the rules check it
+		Validate: v.validate, ValidateUpdate: v.validateUpdate, Warnings: warnings,
 		PrepareCreate: v.prepareCreate, PrepareUpdate: v.prepareUpdate,
 		Default: v.fill,
 		Custom: &resource.Custom{

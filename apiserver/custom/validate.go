@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	metavalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
@@ -23,7 +24,7 @@ import (
 	"proa/kinds/resource"
 )
 
-// validate says what is wrong with a new object, beside its metadata.
+// validate says what is wrong with a new object.
 func (v *version) validate(obj resource.Object) field.ErrorList {
 	u := obj.(*unstructured.Unstructured)
 	if errs := v.validateType(u); len(errs) > 0 {
@@ -36,7 +37,8 @@ func (v *version) validate(obj resource.Object) field.ErrorList {
 	if errs := s.tooMany(u.Object, nil); len(errs) > 0 {
 		return errs
 	}
-	errs = validation.ValidateCustomResource(nil, u.Object, s.whole)
+	errs = metavalidation.ValidateObjectMetaAccessor(u, v.row.Namespaced, metavalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
+	errs = append(errs, validation.ValidateCustomResource(nil, u.Object, s.whole)...)
 	errs = append(errs, v.validateScale(u)...)
 	errs = append(errs, objectmeta.Validate(nil, u.Object, s.structural, false)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, u.Object)...)
@@ -57,11 +59,12 @@ func (v *version) validateUpdate(obj, old resource.Object) field.ErrorList {
 	if errs := s.tooMany(u.Object, same); len(errs) > 0 {
 		return errs
 	}
-	errs = validation.ValidateCustomResourceUpdate(nil, u.Object, before.Object, s.whole, validation.WithRatcheting(same))
+	metadata := metavalidation.ValidateObjectMetaAccessorUpdate(u, before, field.NewPath("metadata")) // told of by the caller
+	errs = append(metadata, validation.ValidateCustomResourceUpdate(nil, u.Object, before.Object, s.whole, validation.WithRatcheting(same))...)
 	errs = append(errs, v.validateScale(u)...)
 	errs = append(errs, objectmeta.Validate(nil, u.Object, s.structural, false)...)
 	errs = append(errs, s.checkLists(u, before)...)
-	return s.checkRules(errs, u, before, cel.WithRatcheting(same))
+	return s.checkRules(errs, u, before, cel.WithRatcheting(same))[len(metadata):]
 }
 
 // validateStatus is validateUpdate for the status alone.
@@ -82,12 +85,14 @@ func (v *version) validateStatus(obj, old resource.Object) field.ErrorList {
 	if errs := s.tooMany(map[string]any{"status": u.Object["status"]}, same); len(errs) > 0 {
 		return errs
 	}
+	metadata := metavalidation.ValidateObjectMetaAccessorUpdate(u, before, field.NewPath("metadata")) // told of by the caller
+	errs = metadata
 	if status, ok := u.Object["status"]; ok && s.status != nil {
-		errs = validation.ValidateCustomResourceUpdate(field.NewPath("status"), status, before.Object["status"], s.status, options...)
+		errs = append(errs, validation.ValidateCustomResourceUpdate(field.NewPath("status"), status, before.Object["status"], s.status, options...)...)
 	}
 	errs = append(errs, v.validateScaleStatus(u)...)
 	errs = append(errs, s.checkLists(u, before)...)
-	return s.checkRules(errs, u, before, cel.WithRatcheting(same))
+	return s.checkRules(errs, u, before, cel.WithRatcheting(same))[len(metadata):]
 }
 
 // checkLists finds sets and maps with doubles, unless there were some before.

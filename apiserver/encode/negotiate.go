@@ -57,9 +57,10 @@ type Offer uint8
 
 // What may be offered; or them together.
 const (
-	Partials Offer = 1 << iota // PartialObjectMetadata
-	Tables                     // Table
-	Binary                     // protobuf of the whole object
+	Partials   Offer = 1 << iota // PartialObjectMetadata
+	Tables                       // Table
+	Binary                       // protobuf of the whole object
+	Unfiltered                   // whatever the header says: no router looks at it first
 
 	Shapes = Partials | Tables
 )
@@ -70,7 +71,7 @@ func OfferOf(r *resource.Resource) Offer {
 	case r.Virtual:
 		return Partials | Binary
 	case r.Custom != nil:
-		return Shapes
+		return Shapes | Unfiltered
 	}
 	return Shapes | Binary
 }
@@ -86,7 +87,7 @@ func Negotiate(r *http.Request, offer Offer) (Accept, error) {
 		return Accept{Format: Protobuf}, nil
 	}
 	clauses := goautoneg.ParseAccept(header)
-	if !slices.ContainsFunc(clauses, routes) {
+	if offer&Unfiltered == 0 && !slices.ContainsFunc(clauses, routes) {
 		return Accept{}, notRepresentable(false)
 	}
 	return best(r, clauses, offer)

@@ -49,10 +49,28 @@ func (d *definer) fields(t reflect.Type) []schema.StructField {
 		case name == "" && (f.Anonymous || strings.Contains(options, "inline")):
 			fields = append(fields, d.fields(f.Type)...)
 		default:
-			fields = append(fields, schema.StructField{Name: name, Type: d.field(t, f)})
+			made := schema.StructField{Name: name, Type: d.field(t, f)}
+			if !strings.Contains(options, "omitempty") {
+				made.Default = zeroOf(f.Type)
+			}
+			fields = append(fields, made)
 		}
 	}
 	return fields
+}
+
+// zeroOf is the value of a field that is always written, where it is a scalar: an element of a list that lacks it is named by
+// that value. nil: it has none.
+func zeroOf(t reflect.Type) any {
+	switch t.Kind() {
+	case reflect.String:
+		return ""
+	case reflect.Bool:
+		return false
+	case reflect.Int32, reflect.Int64:
+		return 0
+	}
+	return nil
 }
 
 // field is the type of a field, with what the table of relations says of it.

@@ -89,7 +89,7 @@ func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, 
 		return Result{}, err
 	}
 	dedupOwners(&q, obj) // admission may have added some
-	v.fillSystemFields(obj)
+	v.fillSystemFields(q.Version.Resource, obj)
 	q.Name = obj.GetName()
 	if err := v.validateCreate(&q, obj); err != nil {
 		return Result{}, err
@@ -154,10 +154,14 @@ func wipeSystemFields(obj resource.Object) {
 	obj.SetCreationTimestamp(metav1.Time{})
 }
 
-func (v *Verbs) fillSystemFields(obj resource.Object) {
+func (v *Verbs) fillSystemFields(r *resource.Resource, obj resource.Object) {
 	obj.SetCreationTimestamp(metav1.Time{Time: v.Clock.Now()}.Rfc3339Copy())
 	obj.SetUID(uuid.NewUUID())
-	if obj.GetName() == "" && obj.GetGenerateName() != "" {
+	switch {
+	case obj.GetName() != "":
+	case r.GeneratesNoName:
+		obj.SetName(obj.GetGenerateName())
+	case obj.GetGenerateName() != "":
 		obj.SetName(generateName(obj.GetGenerateName()))
 	}
 }

@@ -126,7 +126,8 @@ func (c *call) deleteOptions() (metav1.DeleteOptions, error) {
 // returnsDeleted lists the tables whose objects are answered by delete, as upstream's; others answer a Status.
 var returnsDeleted = map[string]bool{"pods": true, "services": true, "serviceaccounts": true, "persistentvolumes": true,
 	"persistentvolumeclaims": true, "podtemplates": true, "resourcequotas": true,
-	"csidrivers.storage.k8s.io": true, "csinodes.storage.k8s.io": true, "storageclasses.storage.k8s.io": true,
+	"deviceclasses.resource.k8s.io": true, "resourceclaims.resource.k8s.io": true, "resourceclaimtemplates.resource.k8s.io": true,
+	"resourceslices.resource.k8s.io": true, "csidrivers.storage.k8s.io": true, "csinodes.storage.k8s.io": true, "storageclasses.storage.k8s.io": true,
 	"volumeattachments.storage.k8s.io": true, "volumeattributesclasses.storage.k8s.io": true}
 
 func (v *Verbs) serveDelete(w http.ResponseWriter, c *call) error {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"proa/apiserver/chain"
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -55,19 +56,40 @@ func (v *Verbs) findDoor(c *call, info *chain.Info) (handler, error) {
 	return oneOf(views, c, info)
 }
 
-func viewVerbs(r *resource.Resource, name string) []string {
-	if name == "status" && r.Status != nil {
-		if r.Status.Verbs != nil {
-			return r.Status.Verbs
-		}
-		return statusVerbs
+// offer says in which forms an object, or what a subresource makes of it, is answered.
+func offer(r *resource.Resource, door string) encode.Offer {
+	forms := encode.OfferOf(r)
+	if s := view(r, door); s != nil && s.NoTables {
+		forms &^= encode.Tables
 	}
-	for _, s := range r.Subresources {
-		if s.Name == name && s.Body.Empty() {
-			return s.Verbs
+	return forms
+}
+
+// view is the subresource of a name that shows the object itself, or nil.
+func view(r *resource.Resource, name string) *resource.Subresource {
+	if name == "" {
+		return nil
+	}
+	if name == "status" {
+		return r.Status
+	}
+	for i := range r.Subresources {
+		if r.Subresources[i].Name == name && r.Subresources[i].Body.Empty() {
+			return &r.Subresources[i]
 		}
 	}
 	return nil
+}
+
+func viewVerbs(r *resource.Resource, name string) []string {
+	s := view(r, name)
+	switch {
+	case s == nil:
+		return nil
+	case s.Verbs == nil && name == "status":
+		return statusVerbs
+	}
+	return s.Verbs
 }
 
 func oneOf(handlers map[string]handler, c *call, info *chain.Info) (handler, error) {

@@ -76,7 +76,7 @@ func (v *Verbs) createApplied(ctx context.Context, q Request, obj resource.Objec
 		return Result{}, err
 	}
 	dedupOwners(&q, obj)
-	v.fillSystemFields(obj)
+	v.fillSystemFields(q.Version.Resource, obj)
 	if err := v.validateCreate(&q, obj); err != nil {
 		return Result{}, err
 	}
@@ -120,7 +120,7 @@ func (v *Verbs) servePatch(w http.ResponseWriter, c *call) error {
 // goes by.
 func (c *call) patchType() (types.PatchType, error) {
 	allowed := patchTypes
-	custom := c.Version.Resource.Custom != nil && c.Subresource != "scale"
+	custom := c.Version.Resource.Custom != nil
 	if custom {
 		allowed = customPatchTypes
 	}

@@ -115,7 +115,7 @@ func parseSelector(version *encode.Version, labelText, fieldText, name string) (
 
 // key is what the row calls a field that a client selects by.
 func (s *selector) key(version *encode.Version, label string) (string, error) {
-	if label == "metadata.name" || label == "metadata.namespace" && (s.resource.Namespaced || len(s.resource.FieldLabels) == 0) {
+	if label == "metadata.name" || label == "metadata.namespace" && (s.resource.Namespaced || len(s.resource.FieldLabels) == 0 && s.resource.Custom == nil) {
 		return label, nil
 	}
 	if key, known := version.Field(label); known {

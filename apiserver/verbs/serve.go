@@ -42,6 +42,11 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 	if version.Resource.Table() == "namespaces" {
 		c.Namespace = ""
 	}
+	custom := version.Resource.Custom != nil
+	if custom && version.Deprecated() != "" {
+		info.Deprecated = true
+		c.warn(version.Deprecated())
+	}
 	serve, err := v.find(c, info)
 	if serve == nil && err == nil {
 		return false
@@ -52,13 +57,13 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 		routed = err == nil
 	}
 	if routed {
-		c.accept, err = encode.Negotiate(r, encode.OfferOf(version.Resource))
+		c.accept, err = encode.Negotiate(r, offer(version.Resource, info.Subresource))
 		routed = !encode.Unrouted(err)
 		if info.Verb == "list" || info.Verb == "watch" {
 			err = encode.OfferStreams(err)
 		}
 	}
-	if text := version.Deprecated(); routed && text != "" {
+	if text := version.Deprecated(); routed && !custom && text != "" {
 		info.Deprecated = true
 		c.warn(text)
 	}
@@ -88,6 +93,9 @@ type handler = func(*Verbs, http.ResponseWriter, *call) error
 // find picks the handler; nil without an error means that there is nothing under that path.
 func (v *Verbs) find(c *call, info *chain.Info) (handler, error) {
 	r := c.Version.Resource
+	if r.Custom != nil {
+		return findCustom(c, info)
+	}
 	if c.raw.Method == http.MethodHead && info.Subresource != "proxy" { // what is behind a proxy knows its methods itself
 		return nil, errMethod
 	}

@@ -31,10 +31,12 @@ func CustomResourceDefinition() *resource.Resource {
 		ValidateUpdate: resource.Typed2(validateUpdate),
 		Warnings:       warnings,
 		AnyFinalizer:   true,
+		LooseMetadata:  true, // the rules check it
 		HashedAs:       "v1beta1",
 		Columns:        meta.NameAndCreated(),
 		Row:            meta.NameAndCreatedRow,
 		Status: &resource.Subresource{
+			NoTables:       true,
 			PrepareUpdate:  resource.Do2(prepareStatus),
 			ValidateUpdate: resource.Typed2(validateStatus),
 		},

@@ -8,6 +8,7 @@ import (
 	internal "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
+	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	schemavalidation "k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/cel/environment"
@@ -25,6 +26,7 @@ func validate(d *apiextensionsv1.CustomResourceDefinition) field.ErrorList {
 	if err != nil {
 		return unconvertible(err)
 	}
+	onlyFollowable(&in.Spec)
 	return validation.ValidateCustomResourceDefinition(context.Background(), in)
 }
 
@@ -33,7 +35,28 @@ func validateUpdate(d, old *apiextensionsv1.CustomResourceDefinition) field.Erro
 	if err != nil {
 		return unconvertible(err)
 	}
+	onlyFollowable(&in.Spec)
 	return validation.ValidateCustomResourceDefinitionUpdate(context.Background(), in, before)
+}
+
+// onlyFollowable takes out selectable fields where the schema is not structural, which the rules say too: they would follow
+// the fields through no schema, and panic.
+func onlyFollowable(d *internal.CustomResourceDefinitionSpec) {
+	followable := func(of *internal.CustomResourceValidation) bool {
+		if of == nil || of.OpenAPIV3Schema == nil {
+			return true // nothing is followed
+		}
+		_, err := structural.NewStructural(of.OpenAPIV3Schema)
+		return err == nil
+	}
+	if !followable(d.Validation) {
+		d.SelectableFields = nil
+	}
+	for i := range d.Versions {
+		if !followable(d.Versions[i].Schema) {
+			d.Versions[i].SelectableFields = nil
+		}
+	}
 }
 
 func validateStatus(d, old *apiextensionsv1.CustomResourceDefinition) field.ErrorList {

@@ -22,19 +22,20 @@ const Group = "apiregistration.k8s.io"
 func APIService() *resource.Resource {
 	return &resource.Resource{
 		Group: Group, Version: "v1", Name: "apiservices", Singular: "apiservice", Kind: "APIService",
-		Categories:    []string{"api-extensions"},
-		New:           func() resource.Object { return &apiregistrationv1.APIService{} },
-		NewList:       func() runtime.Object { return &apiregistrationv1.APIServiceList{} },
-		Default:       resource.Do(defaultPort),
-		PrepareCreate: resource.Do(prepareCreate),
-		PrepareUpdate: resource.Do2(func(s, old *apiregistrationv1.APIService) { s.Status = *old.Status.DeepCopy() }),
-		ValidateName:  func(name string, _ bool) []string { return content.IsPathSegmentName(name) },
-		Validate:      resource.Typed(validate),
+		Categories:     []string{"api-extensions"},
+		New:            func() resource.Object { return &apiregistrationv1.APIService{} },
+		NewList:        func() runtime.Object { return &apiregistrationv1.APIServiceList{} },
+		Default:        resource.Do(defaultPort),
+		PrepareCreate:  resource.Do(prepareCreate),
+		PrepareUpdate:  resource.Do2(func(s, old *apiregistrationv1.APIService) { s.Status = *old.Status.DeepCopy() }),
+		ValidateNameOf: nameRule,
+		Validate:       resource.Typed(validate),
 		ValidateUpdate: resource.Typed2(func(s, _ *apiregistrationv1.APIService) field.ErrorList {
 			return validate(s)
 		}),
 		Status: &resource.Subresource{
-			Name: "status", Verbs: []string{"get", "patch", "update"},
+			NoTables: true,
+			Name:     "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(func(s, old *apiregistrationv1.APIService) {
 				before := old.DeepCopy()
 				s.Spec, s.Labels, s.Annotations = before.Spec, before.Labels, before.Annotations
@@ -106,12 +107,23 @@ func SetAvailable(s *apiregistrationv1.APIService, c apiregistrationv1.APIServic
 // Name is the name that the object of a version must have.
 func Name(gv schema.GroupVersion) string { return gv.Version + "." + gv.Group }
 
+// nameRule wants the name of the version, as of a generateName too.
+func nameRule(obj resource.Object) func(name string, prefix bool) []string {
+	spec := &obj.(*apiregistrationv1.APIService).Spec
+	return func(name string, _ bool) []string {
+		if wrong := content.IsPathSegmentName(name); len(wrong) > 0 {
+			return wrong
+		}
+		if want := Name(schema.GroupVersion{Group: spec.Group, Version: spec.Version}); name != want {
+			return []string{fmt.Sprintf("must be `spec.version+\".\"+spec.group`: %q", want)}
+		}
+		return nil
+	}
+}
+
 func validate(s *apiregistrationv1.APIService) field.ErrorList {
 	var errs field.ErrorList
 	spec, path := &s.Spec, field.NewPath("spec")
-	if name := Name(schema.GroupVersion{Group: spec.Group, Version: spec.Version}); s.Name != name && len(content.IsPathSegmentName(s.Name)) == 0 {
-		errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), s.Name, fmt.Sprintf("must be `spec.version+\".\"+spec.group`: %q", name)))
-	}
 	switch {
 	case spec.Group != "":
 		errs = append(errs, meta.Each(path.Child("group"), spec.Group, utilvalidation.IsDNS1123Subdomain(spec.Group))...)

@@ -45,7 +45,7 @@ func CertificateSigningRequest() *resource.Resource {
 			ValidateUpdate: resource.Typed2(validateStatus),
 		},
 		Subresources: []resource.Subresource{{
-			Name: "approval", Verbs: []string{"get", "patch", "update"},
+			Name: "approval", NoTables: true, Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate:  resource.Do2(prepareApproval),
 			RecordUpdate:   recordTimes,
 			ValidateUpdate: resource.Typed2(validateApproval),

@@ -36,7 +36,7 @@ func Namespace() *resource.Resource {
 			ValidateUpdate: resource.Typed2(validateNamespaceStatus),
 		},
 		Subresources: []resource.Subresource{{
-			Name: "finalize", Verbs: []string{"update"},
+			Name: "finalize", NoTables: true, Verbs: []string{"update"},
 			PrepareUpdate:  resource.Do2(func(namespace, old *corev1.Namespace) { namespace.Status = *old.Status.DeepCopy() }),
 			ValidateUpdate: resource.Typed2(validateNamespaceFinalize),
 		}},

@@ -38,11 +38,11 @@ func Pod() *resource.Resource {
 		},
 		Subresources: []resource.Subresource{
 			{
-				Name: "ephemeralcontainers", ChecksName: true, Verbs: []string{"get", "patch", "update"},
+				Name: "ephemeralcontainers", NoTables: true, ChecksName: true, Verbs: []string{"get", "patch", "update"},
 				PrepareUpdate: resource.Do2(preparePodEphemeralContainers), ValidateUpdate: resource.Typed2(podspec.ValidateEphemeralContainersUpdate),
 			},
 			{
-				Name: "resize", ChecksName: true, Verbs: []string{"get", "patch", "update"},
+				Name: "resize", NoTables: true, ChecksName: true, Verbs: []string{"get", "patch", "update"},
 				PrepareUpdate: resource.Do2(preparePodResize), ValidateUpdate: resource.Typed2(podspec.ValidatePodResize),
 			},
 		},

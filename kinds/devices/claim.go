@@ -32,7 +32,8 @@ func ResourceClaim() *resource.Resource {
 			return unchanged(field.NewPath("spec"), c.Spec, old.Spec)
 		}),
 		Status: &resource.Subresource{
-			Name: "status", Verbs: []string{"get", "patch", "update"},
+			NoTables: true,
+			Name:     "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(func(c, old *resourcev1.ResourceClaim) {
 				c.Spec = *old.Spec.DeepCopy()
 				metav1.ResetObjectMetaForStatus(c, old.DeepCopy())

@@ -33,7 +33,7 @@ func ValidateCreate(row *resource.Resource, obj resource.Object, validate func(r
 
 // Validate says what is wrong with the metadata of a new object: names, labels, annotations, owners, finalizers.
 func Validate(row *resource.Resource, obj resource.Object) field.ErrorList {
-	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row), field.NewPath("metadata"))
+	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, nameRule(row, obj), field.NewPath("metadata"))
 	return append(errs, knownFinalizers(row, obj)...)
 }
 
@@ -105,11 +105,14 @@ func Distinct(errs field.ErrorList) field.ErrorList {
 	return kept
 }
 
-func nameRule(row *resource.Resource) validation.ValidateNameFunc {
-	if row.ValidateName == nil {
-		return validation.NameIsDNSSubdomain
+func nameRule(row *resource.Resource, obj resource.Object) validation.ValidateNameFunc {
+	switch {
+	case row.ValidateNameOf != nil:
+		return row.ValidateNameOf(obj)
+	case row.ValidateName != nil:
+		return row.ValidateName
 	}
-	return row.ValidateName
+	return validation.NameIsDNSSubdomain
 }
 
 // MustBeEmpty refuses metadata on review kinds, which have no place to keep it. except names a field that may be set,

@@ -30,7 +30,8 @@ func IPAddress() *resource.Resource {
 			}
 			return messages
 		},
-		Validate: resource.Typed(validateAddress),
+		GeneratesNoName: true,
+		Validate:        resource.Typed(validateAddress),
 		ValidateUpdate: resource.Typed2(func(a, old *networkingv1.IPAddress) field.ErrorList {
 			errs := validateAddress(a)
 			if !equality.Semantic.DeepEqual(a.Spec.ParentRef, old.Spec.ParentRef) {

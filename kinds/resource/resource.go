@@ -57,6 +57,10 @@ type Resource struct {
 	Warnings func(obj, old Object) []string
 	// ValidateName says what is wrong with metadata.name (prefix: it is a generateName). nil means DNS subdomain.
 	ValidateName func(name string, prefix bool) []string
+	// ValidateNameOf is ValidateName where the rule depends on the rest of the object. Optional: it replaces ValidateName.
+	ValidateNameOf func(obj Object) func(name string, prefix bool) []string
+	// GeneratesNoName: a generateName is the name as it is. Upstream's choice for the kind, whose names are no words.
+	GeneratesNoName bool
 	// ChecksNameOnce: updates do not apply ValidateName, nor to generateName, which a client may change. Upstream's choice for
 	// the kind.
 	ChecksNameOnce bool
@@ -144,6 +148,7 @@ type Subresource struct {
 	Body           schema.GroupVersionKind // what is written and answered, if not the resource itself: Eviction, TokenRequest
 	PrepareUpdate  func(obj, old Object)   // resets what this door may not change, such as spec
 	ValidateUpdate func(obj, old Object) field.ErrorList
+	NoTables       bool // the object is not shown as a table here. Upstream's choice for the door
 	ChecksName     bool // ValidateName holds for updates through this door too
 	Warnings       func(obj, old Object) []string
 

@@ -67,6 +67,10 @@ func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Respons
 			body = encoded // else it is sent as it is: servers must refuse it
 		}
 	}
+	var compact bytes.Buffer
+	if strings.HasSuffix(req.Header.Get("Content-Type"), "json") && json.Compact(&compact, body) == nil {
+		body = compact.Bytes() // upstream takes raw JSON that is written otherwise for a change, a patch's result for written otherwise
+	}
 	if len(body) > 0 {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}

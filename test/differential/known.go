@@ -51,6 +51,14 @@ var knownDifferences = []known{
 		reason: "A watch whose timeoutSeconds lies below zero has ended before it began: upstream says so with an internal error, Proa ends it without events."},
 	{where: "^form$", upstream: "^200( .Content-Type: application/vnd.kubernetes.protobuf;stream=watch.)?$", ours: "PartialObjectMetadata",
 		reason: "Upstream breaks off a watch that asks for each event's object as a PartialObjectMetadataList; Proa sends the PartialObjectMetadata of it."},
+	{request: "(widgets|gadgets)", where: "code", upstream: "^0 the server broke off|^400 the object provided is unrecognized", ours: "^415 the body of the request was in an unknown format",
+		reason: "Custom objects have no form in protobuf. Upstream reads a body that says it is protobuf all the same and panics, or says that it is none; Proa says which forms it takes."},
+	{request: "^POST (widgets|gadgets)", where: "code", upstream: "^(201|400|409|422) ", ours: "^405 ",
+		reason: "Upstream lets a POST to the name of a custom object create what the body names, so that who may create objects of some names can create any; Proa takes POSTs to the collection alone."},
+	{request: "customresourcedefinitions", where: "code", upstream: "^0 the server broke off", ours: "^422 ",
+		reason: "Upstream panics over selectable fields of a schema that is not structural; Proa says what is wrong with the schema."},
+	{request: "resourceclaim", where: "cause", upstream: "admin access to devices requires",
+		reason: "Upstream asks together with all other rules whether a claim's namespace lets it watch over others' devices; Proa asks it of claims that keep the others."},
 }
 
 // classify finds the reason for a difference; nil: nobody knows it.
