@@ -42,30 +42,9 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 	if version.Resource.Table() == "namespaces" {
 		c.Namespace = ""
 	}
-	custom := version.Resource.Custom != nil
-	if custom && version.Deprecated() != "" {
-		info.Deprecated = true
-		c.warn(version.Deprecated())
-	}
-	serve, err := v.find(c, info)
+	serve, err := v.route(c, info)
 	if serve == nil && err == nil {
 		return false
-	}
-	routed := err == nil // as far as upstream finds a handler, which warns before it looks at anything
-	if routed && info.Verb == "patch" && (info.Subresource == "" || info.Subresource == "status" || info.Subresource == "scale") {
-		_, err = c.patchType()
-		routed = err == nil
-	}
-	if routed {
-		c.accept, err = encode.Negotiate(r, offer(version.Resource, info.Subresource))
-		routed = !encode.Unrouted(err)
-		if info.Verb == "list" || info.Verb == "watch" {
-			err = encode.OfferStreams(err)
-		}
-	}
-	if text := version.Deprecated(); routed && !custom && text != "" {
-		info.Deprecated = true
-		c.warn(text)
 	}
 	if err == nil {
 		err = serve(v, w, c)
@@ -78,6 +57,38 @@ func (v *Verbs) Serve(w http.ResponseWriter, r *http.Request, info *chain.Info) 
 		c.respond(v).Error(w, translate(err, &c.Request))
 	}
 	return true
+}
+
+// route finds the handler and what the client accepts, and warns of a version that is deprecated as soon as upstream would:
+// of custom kinds at once, of others as far as it finds a handler, before it looks at anything.
+func (v *Verbs) route(c *call, info *chain.Info) (handler, error) {
+	r := c.Version.Resource
+	warn := func() {
+		if text := c.Version.Deprecated(); text != "" && !info.Deprecated {
+			info.Deprecated = true
+			c.warn(text)
+		}
+	}
+	if r.Custom != nil {
+		warn()
+	}
+	serve, err := v.find(c, info)
+	if serve == nil || err != nil {
+		return nil, err
+	}
+	if info.Verb == "patch" && (info.Subresource == "" || info.Subresource == "status" || info.Subresource == "scale") {
+		if _, err := c.patchType(); err != nil {
+			return nil, err
+		}
+	}
+	c.accept, err = encode.Negotiate(c.raw, offer(r, info.Subresource))
+	if !encode.Unrouted(err) {
+		warn()
+	}
+	if info.Verb == "list" || info.Verb == "watch" {
+		err = encode.OfferStreams(err)
+	}
+	return serve, err
 }
 
 // rightScope refuses a cluster's resource under a namespace, and single objects of a namespace without one.
