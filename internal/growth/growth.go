@@ -15,7 +15,7 @@ const (
 	// most is how much memory may grow while a fuzzer runs.
 	most = 64 << 20
 	// every is how many inputs are tried between two looks.
-	every = 5000
+	every = 1000
 	// mostGoroutines is how many more there may be than at the first look: connections come and go.
 	mostGoroutines = 50
 	// record names the variable with the path of a file to which each look is written: a fuzzer's worker has no output.
@@ -29,7 +29,7 @@ type Watch struct {
 	goroutines int    // then
 }
 
-// Tried counts an input, and fails the test when a look at every 5,000th finds more than the first found.
+// Tried counts an input, and fails the test when a look at every 1,000th finds more than the first found.
 func (w *Watch) Tried(t testing.TB) {
 	t.Helper()
 	if w.tried++; w.tried%every != 0 {

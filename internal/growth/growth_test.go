@@ -39,7 +39,7 @@ func TestLooksAreRecorded(t *testing.T) {
 		w.Tried(t)
 	}
 	if w.memory == 0 {
-		t.Error("5000 inputs, and nobody looked")
+		t.Error("1000 inputs, and nobody looked")
 	}
 	if err := w.judge(w.memory+3<<10, w.goroutines+2); err != nil {
 		t.Error(err)
@@ -48,7 +48,7 @@ func TestLooksAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := string(got); lines[:9] != "5000 0 0\n" || lines[len(lines)-10:] != "10000 3 2\n" {
+	if lines := string(got); lines[:9] != "1000 0 0\n" || lines[len(lines)-9:] != "2000 3 2\n" {
 		t.Errorf("recorded %q", lines)
 	}
 }
