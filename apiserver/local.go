@@ -131,8 +131,9 @@ func (l *Local) begin(ctx context.Context, verb string, ref client.Ref, sub stri
 		q.Annotate = record.Notes()
 		return audit.With(ctx, record), q, nil
 	}
-	record.End(audit.Outcome{Code: http.StatusForbidden})
-	return ctx, q, chain.Forbidden(a, reason, err)
+	err = chain.Decided(a, allowed, reason, err)
+	record.End(audit.Outcome{Code: int(encode.StatusOf(err).Code)})
+	return ctx, q, err
 }
 
 // versionWith is the stored version, or, of a custom kind, another one where that has not the subresource.

@@ -79,7 +79,7 @@ func NodeName(u User) (string, bool) {
 
 // Forbidden is the answer to a request that was refused, worded as upstream does.
 func Forbidden(a Attributes, reason string) *apierrors.StatusError {
-	message := escapeHTML.Replace(describe(&a))
+	message := EscapeHTML(describe(&a))
 	if reason != "" {
 		message += ": " + reason
 	}
@@ -101,5 +101,7 @@ func describe(a *Attributes) string {
 	return fmt.Sprintf("User %q cannot %s resource %q in API group %q %s", a.User.Name, a.Verb, resource, a.APIGroup, where)
 }
 
-// escapeHTML keeps a path that somebody was tricked into following from being read as a page.
-var escapeHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+// EscapeHTML keeps a path that somebody was tricked into following from being read as a page.
+func EscapeHTML(text string) string { return htmlEscapes.Replace(text) }
+
+var htmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

@@ -85,10 +85,10 @@ func (a *attempt) uid() error {
 func (a *attempt) groups() error {
 	if a.way != "" {
 		if slices.Contains(a.as.Groups, "") {
-			return Forbidden(a.right("groups", ""), "impersonating the empty string group is not allowed", nil)
+			return auth.Forbidden(a.right("groups", ""), "impersonating the empty string group is not allowed")
 		}
 		if slices.Contains(a.as.Groups, auth.GroupMasters) {
-			return Forbidden(a.right("groups", auth.GroupMasters), "impersonating the system:masters group is not allowed", nil)
+			return auth.Forbidden(a.right("groups", auth.GroupMasters), "impersonating the system:masters group is not allowed")
 		}
 		if len(a.as.Groups) >= manyRights && a.may(a.right("groups", "*")) == nil {
 			return nil
@@ -109,7 +109,7 @@ func (a *attempt) extra() error {
 	}
 	if a.way != "" {
 		if err := checkExtra(a.as.Extra, keys); err != nil {
-			return Forbidden(a.right("userextras", ""), err.Error(), nil)
+			return auth.Forbidden(a.right("userextras", ""), err.Error())
 		}
 		all := a.right("userextras", "*")
 		all.Subresource = "*"

@@ -6,10 +6,8 @@ import (
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"proa/apiserver/audit"
 	"proa/apiserver/auth"
@@ -24,13 +22,17 @@ func (c *Config) authorized(next http.Handler) http.Handler {
 		if c.Counts != nil {
 			c.Counts.decided.authorized(allowed, err)
 		}
+		if !allowed && err != nil { // who answers for it could not be asked; RBAC always can
+			audit.From(r.Context()).Annotate("authorization.k8s.io/reason", "internal error")
+			http.Error(w, auth.EscapeHTML(fmt.Sprintf("Internal Server Error: %q: %v", r.RequestURI, err)), http.StatusInternalServerError)
+			return
+		}
 		if c.Audit != nil {
 			audit.From(r.Context()).Decided(allowed, reason)
 		}
 		if !allowed {
-			err = Forbidden(attributes, reason, err)
 			w.Header().Set("X-Content-Type-Options", "nosniff")
-			Refuse(w, r, err)
+			Refuse(w, r, auth.Forbidden(attributes, reason))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -54,45 +56,19 @@ func Attributes(user auth.User, info *Info) auth.Attributes {
 	return a
 }
 
-// Authorize turns a decision into nil or a 403 in upstream's words.
+// Authorize turns a decision into nil, a 403 in upstream's words, or a 500 if there is none.
 func Authorize(ctx context.Context, authorizer auth.Authorizer, a auth.Attributes) error {
 	allowed, reason, err := authorizer.Authorize(ctx, a)
-	if allowed {
+	return Decided(a, allowed, reason, err)
+}
+
+// Decided is Authorize for a decision that was made.
+func Decided(a auth.Attributes, allowed bool, reason string, err error) error {
+	switch {
+	case allowed:
 		return nil
+	case err != nil:
+		return apierrors.NewInternalError(err)
 	}
-	return Forbidden(a, reason, err)
-}
-
-// Forbidden is the 403 that says who may not do what.
-func Forbidden(a auth.Attributes, reason string, cause error) error {
-	message := fmt.Sprintf("User %q cannot %s path %q", a.User.Name, a.Verb, a.Path)
-	if a.IsResourceRequest {
-		message = resourceMessage(a)
-	}
-	if reason != "" {
-		message += ": " + reason
-	}
-	if cause != nil {
-		message += fmt.Sprintf(": %v", cause)
-	}
-	if !a.IsResourceRequest {
-		return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusForbidden,
-			Reason: metav1.StatusReasonForbidden, Details: &metav1.StatusDetails{}, Message: "forbidden: " + message}}
-	}
-	return apierrors.NewForbidden(schema.GroupResource{Group: a.APIGroup, Resource: a.Resource}, a.Name, fmt.Errorf("%s", message))
-}
-
-func resourceMessage(a auth.Attributes) string {
-	name := a.User.Name
-	if name == "" {
-		name = auth.Anonymous
-	}
-	resource := a.Resource
-	if a.Subresource != "" {
-		resource += "/" + a.Subresource
-	}
-	if a.Namespace != "" {
-		return fmt.Sprintf("User %q cannot %s resource %q in API group %q in the namespace %q", name, a.Verb, resource, a.APIGroup, a.Namespace)
-	}
-	return fmt.Sprintf("User %q cannot %s resource %q in API group %q at the cluster scope", name, a.Verb, resource, a.APIGroup)
+	return auth.Forbidden(a, reason)
 }
