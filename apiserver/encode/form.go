@@ -186,6 +186,24 @@ func (v *Version) FromStored(obj resource.Object) (resource.Object, error) {
 	return converted, nil
 }
 
+// Tried is what a client would see of an object that was to be stored and is not. A custom one may lose fields that the
+// stored version has not, and have its defaults. obj is not used after.
+func (v *Version) Tried(obj resource.Object) (resource.Object, error) {
+	custom := v.Resource.Custom
+	if custom == nil {
+		return v.FromStored(obj)
+	}
+	kept, err := custom.Keep(obj)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := v.show([]resource.Object{kept})
+	if err != nil {
+		return nil, err
+	}
+	return shown[0], nil
+}
+
 // Object is the item in this version. It is shared: callers must not change it.
 func (v *Version) Object(item *store.Item) (resource.Object, error) {
 	obj, ok := item.Value().(resource.Object)

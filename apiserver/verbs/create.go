@@ -197,7 +197,7 @@ func (c *call) answer(v *Verbs, w http.ResponseWriter, code int, result Result) 
 	if result.Item != nil {
 		return c.respond(v).Item(w, code, c.Version, result.Item)
 	}
-	obj, err := c.Version.FromStored(result.Object)
+	obj, err := c.Version.Tried(result.Object)
 	if err != nil {
 		return err
 	}
