@@ -206,18 +206,12 @@ func keepAll(ctx context.Context, o options, upstream, ours *server, found *repo
 	if err := os.MkdirAll(o.keep, 0o755); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	for i, c := range found.unknown() {
-		if i == o.show || ctx.Err() != nil {
-			break
-		}
-		file := filepath.Join(o.keep, c.fileName())
+	all := found.unknown()
+	return each(ctx, min(o.show, len(all)), func(ctx context.Context, i int) error {
+		file := filepath.Join(o.keep, all[i].fileName())
 		if _, err := os.Stat(file); err == nil {
-			continue // of an earlier seed
+			return nil // of an earlier seed
 		}
-		h := minimise(ctx, upstream, ours, c.first)
-		if err := writeHistories(file, []history{h}); err != nil {
-			return err
-		}
-	}
-	return nil
+		return writeHistories(file, []history{minimise(ctx, upstream, ours, all[i].first)})
+	})
 }
