@@ -18,7 +18,7 @@ import (
 
 // Bounds of a token's life, in seconds.
 const (
-	tokenDefaultSeconds = 60 * 60
+	TokenDefaultSeconds = 60 * 60 // of a TokenRequest that names no time
 	tokenMinSeconds     = 10 * 60
 	tokenMaxSeconds     = 1 << 32
 )
@@ -82,7 +82,7 @@ func (t *Tokens) fillRequest(account *corev1.ServiceAccount, request *authentica
 		out.Spec.Audiences = t.cfg.Audiences
 	}
 	if out.Spec.ExpirationSeconds == nil {
-		seconds := int64(tokenDefaultSeconds)
+		seconds := int64(TokenDefaultSeconds)
 		out.Spec.ExpirationSeconds = &seconds
 	}
 	path, seconds := field.NewPath("spec", "expirationSeconds"), *out.Spec.ExpirationSeconds

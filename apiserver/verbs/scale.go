@@ -78,8 +78,12 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 			return obj, nil
 		},
 		take: func(obj, old resource.Object) error {
+			replicas := q.body.Object.(*autoscalingv1.Scale).Spec.Replicas
 			keepScaleTimes(obj, old)
-			r.Scale.Set(obj, q.body.Object.(*autoscalingv1.Scale).Spec.Replicas)
+			if replicas == 0 {
+				disownScale(obj)
+			}
+			r.Scale.Set(obj, replicas)
 			return nil
 		},
 		manager: q.manager(manager),
@@ -93,6 +97,11 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 		return nil, err
 	}
 	return scaleOf(r, obj), nil
+}
+
+// disownScale leaves nobody who owns replicas through a Scale: one that wants none leaves the field out, and so owns nothing.
+func disownScale(obj resource.Object) {
+	obj.SetManagedFields(slices.DeleteFunc(obj.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource == "scale" }))
 }
 
 // keepScaleTimes leaves entries of scale without the time at which they were made: upstream loses it, where it turns the

@@ -8,6 +8,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"proa/apiserver/admit"
+	"proa/apiserver/auth"
+	"proa/apiserver/encode"
+	"proa/kinds/resource"
 )
 
 var tokenRequestKind = authenticationv1.SchemeGroupVersion.WithKind("TokenRequest")
@@ -46,6 +49,23 @@ func (v *Verbs) RequestToken(ctx context.Context, q Request, request *authentica
 	return out, nil
 }
 
+// tokenRequests is the row of what is never stored, for the keeper of field ownership.
+var tokenRequests = &resource.Resource{
+	Group: tokenRequestKind.Group, Version: tokenRequestKind.Version, Name: "tokenrequests", Kind: tokenRequestKind.Kind,
+	New: func() resource.Object { return &authenticationv1.TokenRequest{} },
+}
+
+// ownTokenRequest makes the client the owner of what it asks for, which it reads in the answer as with all that is created.
+func (v *Verbs) ownTokenRequest(q *Request, request *authenticationv1.TokenRequest, manager string) error {
+	if request.Spec.ExpirationSeconds == nil {
+		request.Spec.ExpirationSeconds = new(int64(auth.TokenDefaultSeconds))
+	}
+	if !resetsManagedFields(request) {
+		request.SetManagedFields(nil)
+	}
+	return v.Fields.Update(encode.Stored(tokenRequests), q.Subresource, nil, request, q.manager(manager), v.Clock.Now())
+}
+
 func (v *Verbs) serveTokenRequest(w http.ResponseWriter, c *call) error {
 	opts, err := c.createOptions()
 	if err != nil {
@@ -53,6 +73,9 @@ func (v *Verbs) serveTokenRequest(w http.ResponseWriter, c *call) error {
 	}
 	request := &authenticationv1.TokenRequest{}
 	if err := c.body(tokenRequestKind, request, opts.FieldValidation); err != nil {
+		return err
+	}
+	if err := v.ownTokenRequest(&c.Request, request, opts.FieldManager); err != nil {
 		return err
 	}
 	out, err := v.RequestToken(c.raw.Context(), c.Request, request)

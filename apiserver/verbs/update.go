@@ -172,7 +172,7 @@ func (v *Verbs) preconditions(q *Request, c change, obj, old resource.Object) er
 	case rev != "" && err != nil:
 		return err // upstream answers 500 with these words
 	case n == 0:
-		if !c.applied && !q.Version.Resource.AllowUnconditionalUpdate {
+		if !q.Version.Resource.AllowUnconditionalUpdate {
 			kind := schema.GroupKind{Group: q.groupResource().Group, Kind: q.groupResource().Resource}
 			return apierrors.NewInvalid(kind, q.Name, field.ErrorList{field.Invalid(
 				field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})

@@ -237,7 +237,6 @@ func validateNodeChange(n, old *storagev1.CSINode) field.ErrorList {
 
 // CSIStorageCapacity is the row of csistoragecapacities: how much room a class has in a part of the cluster.
 func CSIStorageCapacity() *resource.Resource {
-	doc := storagev1.CSIStorageCapacity{}.SwaggerDoc()
 	return &resource.Resource{
 		Group: storagev1.GroupName, Version: "v1", Name: "csistoragecapacities", Singular: "csistoragecapacity", Kind: "CSIStorageCapacity", Namespaced: true,
 		New:      func() resource.Object { return &storagev1.CSIStorageCapacity{} },
@@ -251,14 +250,8 @@ func CSIStorageCapacity() *resource.Resource {
 		Warnings: func(obj, _ resource.Object) []string {
 			return meta.NodeSelectorWarnings(field.NewPath("nodeTopology"), obj.(*storagev1.CSIStorageCapacity).NodeTopology)
 		},
-		Columns: []resource.Column{meta.Name(), meta.Column("StorageClassName", doc["storageClassName"]), meta.Column("Capacity", doc["capacity"])},
-		Row: resource.Typed(func(c *storagev1.CSIStorageCapacity) []any {
-			capacity := "<unset>"
-			if c.Capacity != nil {
-				capacity = c.Capacity.String()
-			}
-			return []any{c.Name, c.StorageClassName, capacity}
-		}),
+		Columns: meta.NameAndCreated(),
+		Row:     meta.NameAndCreatedRow,
 	}
 }
 

@@ -22,7 +22,7 @@ func causes(status map[string]any) []string {
 		}
 		line := fmt.Sprintf("%v: %v: %v", cause["field"], cause["reason"], quoteless(fmt.Sprint(cause["message"])))
 		if !slices.Contains(out, line) {
-			out, fields = append(out, line), append(fields, wholeMap(fmt.Sprint(cause["field"])))
+			out, fields = append(out, line), append(fields, wholeMap(foundAt(line, fmt.Sprint(cause["field"]))))
 		}
 	}
 	for from := 0; from < len(out); {
@@ -34,6 +34,14 @@ func causes(status map[string]any) []string {
 		from = to
 	}
 	return out
+}
+
+// foundAt is the field whose check found a fault of another: upstream looks for missing limits while it walks requests.
+func foundAt(line, field string) string {
+	if at, isLimits := strings.CutSuffix(field, ".limits"); isLimits && strings.HasSuffix(line, "Limit must be set for non overcommitable resources") {
+		return at + ".requests"
+	}
+	return field
 }
 
 // mapKey is where a field's path enters a map: an index that is no number.

@@ -104,6 +104,10 @@ func compareStatus(r request, u, o map[string]any) []difference {
 	var out []difference
 	add := func(where, u, o string) { out = append(out, difference{r, where, u, o}) }
 	uc, oc := causes(u), causes(o)
+	if len(uc) > 0 && len(oc) > 0 && !slices.ContainsFunc(uc, func(c string) bool { return slices.Contains(oc, c) }) { // one said nothing of the other's
+		add("causes", strings.Join(uc, "\n"), strings.Join(oc, "\n"))
+		return out
+	}
 	eachMissing(uc, oc, func(c string) { add("cause", c, "") })
 	eachMissing(oc, uc, func(c string) { add("cause", "", c) })
 	if len(out) > 0 {

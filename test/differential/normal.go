@@ -77,7 +77,9 @@ func (s *symbols) learnAll(value any, kind string) {
 
 func (s *symbols) learnMeta(meta map[string]any, kind string) {
 	name, _ := meta["name"].(string)
-	if prefix, ok := meta["generateName"].(string); ok && len(name) == len(prefix)+5 && strings.HasPrefix(name, prefix) {
+	prefix, ok := meta["generateName"].(string)
+	prefix = prefix[:min(len(prefix), longestPrefix)]
+	if ok && len(name) == len(prefix)+5 && strings.HasPrefix(name, prefix) {
 		s.prefix(prefix)
 		s.learn("name", s.text(prefix), name)
 	}

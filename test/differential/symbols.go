@@ -173,9 +173,13 @@ func (s *symbols) port(n float64) string {
 	return s.learn("port", "node", strconv.Itoa(int(n)))
 }
 
+// longestPrefix is what is left of a prefix where the name would be longer than a label.
+const longestPrefix = 58
+
 // prefix says that names may be made of a prefix.
 func (s *symbols) prefix(prefix string) {
-	form := regexp.MustCompile(regexp.QuoteMeta(prefix) + `[b-df-hj-np-tv-xz2-9]{5}\b`)
+	prefix = prefix[:min(len(prefix), longestPrefix)]
+	form := regexp.MustCompile(`\b` + regexp.QuoteMeta(prefix) + `[b-df-hj-np-tv-xz2-9]{5}\b`)
 	if !slices.ContainsFunc(s.prefixes, func(known *regexp.Regexp) bool { return known.String() == form.String() }) {
 		s.prefixes = append(s.prefixes, form)
 	}
