@@ -42,7 +42,7 @@ var upstreamFaults = regexp.MustCompile(`failed to create (typed patch object|Re
 const strategic = "application/strategic-merge-patch+json"
 
 // send serves one request and fails when the server panics, answers with what is no status, grows, or leaves goroutines.
-func (p *target) send(t *testing.T, method, path, query string, header map[string]string, body string) {
+func (p *target) send(t testing.TB, method, path, query string, header map[string]string, body string) {
 	t.Helper()
 	r := httptest.NewRequest(method, "/", strings.NewReader(body))
 	r.URL = &url.URL{Path: path, RawQuery: query}
