@@ -278,6 +278,49 @@ func TestTenThousandIdleWatches(t *testing.T) {
 	})
 }
 
+// Watches and lists whose client takes a byte at a time, or none, keep nothing of their own of what they were not let write, keep
+// nobody waiting, and leave nothing behind.
+func TestAnswersThatAreNotRead(t *testing.T) {
+	const streams, objects, size, most = 50, 40, 100 << 10, 192 << 20 // a copy of the list for each would be 4 GB
+	s := serveFor(t)
+	s.client.CloseIdleConnections()
+	goroutines := runtime.NumGoroutine()
+	raw := s.dialRaw()
+	raw.must(raw.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1}))
+	for range streams {
+		if _, err := raw.open("GET", "/api/v1/namespaces/default/configmaps?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(func() bool { return raw.answered.Load() == streams })
+	before := inUse()
+	create := func(name string) {
+		answer := s.request("POST", "/api/v1/namespaces/default/configmaps", strings.NewReader(`{"metadata":{"name":"`+name+`"},"data":{"k":"`+strings.Repeat("x", size)+`"}}`))
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.StatusCode != http.StatusCreated {
+			t.Fatal(answer.Status, err)
+		}
+	}
+	for i := range objects {
+		create(fmt.Sprintf("a%d", i))
+	}
+	for range mostStreams - streams {
+		if _, err := raw.open("GET", "/api/v1/namespaces/default/configmaps", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(func() bool { return raw.answered.Load() == mostStreams })
+	if grown := int64(inUse()) - int64(before); grown > most {
+		t.Errorf("%d answers that nobody reads keep %d MiB", mostStreams, grown>>20)
+	}
+	create("after")
+	raw.conn.Close()
+	<-raw.closed
+	until(func() bool {
+		s.client.CloseIdleConnections()
+		return runtime.NumGoroutine() <= goroutines+4
+	})
+}
+
 // inUse is the memory of objects and stacks.
 func inUse() uint64 {
 	runtime.GC()
