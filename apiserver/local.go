@@ -38,9 +38,12 @@ type Local struct {
 
 var _ client.Client = (*Local)(nil)
 
-// Local acts as user.
+// Local acts as user. The API server itself is named in managedFields as upstream's is, by which people tell its writes.
 func (s *Server) Local(user auth.User) *Local {
 	name := user.Name[strings.LastIndexByte(user.Name, ':')+1:]
+	if user.Name == "system:apiserver" {
+		name = "kube-apiserver"
+	}
 	return &Local{server: s, user: user, manager: name}
 }
 

@@ -49,7 +49,7 @@ func onlyFollowable(d *internal.CustomResourceDefinitionSpec) {
 		_, err := structural.NewStructural(of.OpenAPIV3Schema)
 		return err == nil
 	}
-	if !followable(d.Validation) {
+	if v := d.Validation; !followable(v) || v != nil && v.OpenAPIV3Schema == nil { // of all versions, a schema that is none is followed too
 		d.SelectableFields = nil
 	}
 	for i := range d.Versions {
