@@ -113,6 +113,9 @@ func Forbidden(a *Attributes, err error) *apierrors.StatusError {
 			name = a.Object.GetGenerateName()
 		}
 	}
+	if name == "" {
+		name = "Unknown"
+	}
 	return apierrors.NewForbidden(a.Resource.GroupResource(), name, err)
 }
 

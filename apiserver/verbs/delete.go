@@ -87,7 +87,7 @@ func deletePreconditions(q *Request, opts *metav1.DeleteOptions, old resource.Ob
 	if p == nil {
 		return nil
 	}
-	gr := schema.GroupResource{Group: q.Version.Kind.Group, Resource: q.Version.Kind.Kind}
+	gr := schema.GroupResource{Group: q.Version.Resource.Group, Resource: q.Version.Kind.Kind}
 	wrong := "the %[1]s in the precondition (%[2]s) does not match the %[1]s in record (%[3]s). The object might have been %[4]s"
 	if wordsOfOwn[q.Version.Resource.Table()] {
 		gr, wrong = q.groupResource(), "Precondition failed: %[1]s in precondition: %[2]s, %[1]s in object meta: %[3]s"

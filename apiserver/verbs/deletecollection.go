@@ -66,6 +66,9 @@ func (v *Verbs) serveDeleteCollection(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
+	if _, err := parseSelector(c.Version, which.LabelSelector, which.FieldSelector, c.Name); err != nil { // before the options are looked at
+		return err
+	}
 	opts, err := c.deleteOptions()
 	if err != nil {
 		return err

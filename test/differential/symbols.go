@@ -178,8 +178,11 @@ const longestPrefix = 58
 
 // prefix says that names may be made of a prefix.
 func (s *symbols) prefix(prefix string) {
-	prefix = prefix[:min(len(prefix), longestPrefix)]
-	form := regexp.MustCompile(`\b` + regexp.QuoteMeta(prefix) + `[b-df-hj-np-tv-xz2-9]{5}\b`)
+	begin := ""
+	if len(prefix) > longestPrefix {
+		prefix, begin = prefix[:longestPrefix], `\b` // or the prefix itself, which is longer, would look like a name
+	}
+	form := regexp.MustCompile(begin + regexp.QuoteMeta(prefix) + `[b-df-hj-np-tv-xz2-9]{5}\b`)
 	if !slices.ContainsFunc(s.prefixes, func(known *regexp.Regexp) bool { return known.String() == form.String() }) {
 		s.prefixes = append(s.prefixes, form)
 	}
