@@ -18,6 +18,8 @@ const (
 	every = 1000
 	// mostGoroutines is how many more there may be than at the first look: connections come and go.
 	mostGoroutines = 50
+	// scratch is what the fuzzing engine takes once, when it begins to change inputs, and a little beside it.
+	scratch, beside = 100 << 20, 8 << 20
 	// record names the variable with the path of a file to which each look is written: a fuzzer's worker has no output.
 	record = "PROA_FUZZ_GROWTH"
 )
@@ -27,6 +29,8 @@ type Watch struct {
 	tried      int
 	memory     uint64 // at the first look, bytes of heap and stacks that are in use
 	goroutines int    // then
+	last       uint64 // memory at the last look
+	changes    bool   // the engine has begun to change inputs, which is no growth of what is tried
 }
 
 // Tried counts an input, and fails the test when a look at every 1,000th finds more than the first found.
@@ -43,8 +47,13 @@ func (w *Watch) Tried(t testing.TB) {
 // judge compares with the first look.
 func (w *Watch) judge(memory uint64, goroutines int) error {
 	if w.goroutines == 0 {
-		w.memory, w.goroutines = memory, goroutines
+		w.memory, w.last, w.goroutines = memory, memory, goroutines
 	}
+	if step := int64(memory) - int64(w.last); !w.changes && step >= scratch && step < scratch+beside {
+		w.changes = true
+		w.memory += scratch
+	}
+	w.last = memory
 	if err := w.write(memory, goroutines); err != nil {
 		return err
 	}

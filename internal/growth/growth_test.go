@@ -31,6 +31,19 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// What the engine takes for itself is let pass, once.
+func TestScratchOfTheEngine(t *testing.T) {
+	w := Watch{}
+	for i, memory := range []uint64{10 << 20, 112 << 20, 113 << 20, 170 << 20} {
+		if err := w.judge(memory, 10); err != nil {
+			t.Errorf("look %d: %v", i, err)
+		}
+	}
+	if err := w.judge(280<<20, 10); err == nil {
+		t.Error("the same again is let pass, too")
+	}
+}
+
 func TestLooksAreRecorded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "record")
 	t.Setenv(record, path)
