@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/apiserver/admit"
@@ -55,13 +56,29 @@ func scaleOf(r *resource.Resource, obj resource.Object) *autoscalingv1.Scale {
 
 // Rescale sets the replicas of an object. make returns the Scale that is wanted, given the one that is.
 func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun bool, make func(*autoscalingv1.Scale) (*autoscalingv1.Scale, error)) (*autoscalingv1.Scale, error) {
-	r := q.Version.Resource
+	return v.rescale(ctx, q, rescaling{manager: manager, dryRun: dryRun, make: func(_ resource.Object, was *autoscalingv1.Scale) (*autoscalingv1.Scale, []metav1.ManagedFieldsEntry, error) {
+		want, err := make(was)
+		return want, nil, err
+	}})
+}
+
+// rescaling is one way to set replicas.
+type rescaling struct {
+	manager string
+	dryRun  bool
+	// make returns the Scale that is wanted, and, if applied, who owns which fields of the object then.
+	make    func(obj resource.Object, was *autoscalingv1.Scale) (*autoscalingv1.Scale, []metav1.ManagedFieldsEntry, error)
+	applied bool
+}
+
+func (v *Verbs) rescale(ctx context.Context, q Request, way rescaling) (*autoscalingv1.Scale, error) {
+	r, manager, dryRun := q.Version.Resource, way.manager, way.dryRun
 	q = q.withOptions("UpdateOptions", &metav1.UpdateOptions{FieldManager: manager})
 	q.body = &admit.Body{Operation: admit.Update, Kind: scaleKind}
 	result, err := v.change(ctx, q, change{
 		apply: func(old resource.Object) (resource.Object, error) {
 			was := scaleOf(r, old)
-			want, err := make(was)
+			want, owners, err := way.make(old, was)
 			if err != nil {
 				return nil, err
 			}
@@ -72,6 +89,9 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 			q.body.Object, q.body.Old = want, was
 			obj := copyOf(old)
 			r.Scale.Set(obj, want.Spec.Replicas)
+			if way.applied {
+				obj.SetManagedFields(owners)
+			}
 			if want.ResourceVersion != "" {
 				obj.SetResourceVersion(want.ResourceVersion)
 			}
@@ -80,12 +100,13 @@ func (v *Verbs) Rescale(ctx context.Context, q Request, manager string, dryRun b
 		take: func(obj, old resource.Object) error {
 			replicas := q.body.Object.(*autoscalingv1.Scale).Spec.Replicas
 			keepScaleTimes(obj, old)
-			if replicas == 0 {
+			if replicas == 0 && !way.applied {
 				disownScale(obj)
 			}
 			r.Scale.Set(obj, replicas)
 			return nil
 		},
+		applied: way.applied,
 		manager: q.manager(manager),
 		dryRun:  dryRun,
 	})
@@ -200,20 +221,30 @@ func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err := v.Rescale(c.raw.Context(), c.Request, opts.FieldManager, isDryRun(opts.DryRun),
-		func(was *autoscalingv1.Scale) (*autoscalingv1.Scale, error) {
-			after, err := patch.Document(kind, body, was, &autoscalingv1.Scale{})
-			if err != nil {
-				return nil, err
-			}
-			want := &autoscalingv1.Scale{}
-			if err := json.Unmarshal(after, want); err != nil {
-				return nil, apierrors.NewBadRequest(err.Error())
-			}
-			return want, nil
-		})
+	way := rescaling{manager: opts.FieldManager, dryRun: isDryRun(opts.DryRun), applied: kind == types.ApplyYAMLPatchType || kind == types.ApplyCBORPatchType}
+	way.make = func(old resource.Object, was *autoscalingv1.Scale) (*autoscalingv1.Scale, []metav1.ManagedFieldsEntry, error) {
+		if way.applied {
+			return v.Fields.ApplyScale(patch.ScalePatch{Version: c.Version, Body: body, Manager: c.manager(opts.FieldManager),
+				Force: opts.Force != nil && *opts.Force}, old, was, v.Clock.Now())
+		}
+		want, err := patchedScale(kind, body, was)
+		return want, nil, err
+	}
+	s, err := v.rescale(c.raw.Context(), c.Request, way)
 	if err != nil {
 		return err
 	}
 	return c.respond(v).Part(w, http.StatusOK, c.Version, scaleTable, s)
+}
+
+func patchedScale(kind types.PatchType, body []byte, was *autoscalingv1.Scale) (*autoscalingv1.Scale, error) {
+	after, err := patch.Document(kind, body, was, &autoscalingv1.Scale{})
+	if err != nil {
+		return nil, err
+	}
+	want := &autoscalingv1.Scale{}
+	if err := json.Unmarshal(after, want); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	return want, nil
 }
