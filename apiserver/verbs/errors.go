@@ -76,6 +76,9 @@ func uidMismatch(q *Request, want, have types.UID, dryRun bool) error {
 	if dryRun {
 		root = "/"
 	}
+	if q.Version.Resource.Custom != nil {
+		root = path.Join(root, q.Version.Resource.Group)
+	}
 	return apierrors.NewConflict(q.groupResource(), q.Name,
 		fmt.Errorf("StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %v, UID in object meta: %v",
 			path.Join(root, q.Version.Resource.Name, q.Namespace, q.Name), want, have))

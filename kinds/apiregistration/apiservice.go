@@ -23,6 +23,7 @@ func APIService() *resource.Resource {
 	return &resource.Resource{
 		Group: Group, Version: "v1", Name: "apiservices", Singular: "apiservice", Kind: "APIService",
 		Categories:     []string{"api-extensions"},
+		AnyFinalizer:   true,
 		New:            func() resource.Object { return &apiregistrationv1.APIService{} },
 		NewList:        func() runtime.Object { return &apiregistrationv1.APIServiceList{} },
 		Default:        resource.Do(defaultPort),
