@@ -87,7 +87,7 @@ func (o *options) complete() error {
 	if err := o.completeIdentity(); err != nil {
 		return err
 	}
-	o.config.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	o.config.Log = newLog(os.Stderr, level)
 	o.config.Version, o.config.Commit, o.config.BuildDate = version, commit, buildDate
 	for _, p := range []struct {
 		text string
