@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,16 +19,30 @@ import (
 // writes is a connection that notes each Write.
 type writes struct {
 	net.Conn
-	all    []string
 	failed error
+	mu     struct {
+		sync.Mutex
+		all []string
+	}
 }
 
 func (w *writes) Write(p []byte) (int, error) {
 	if w.failed != nil {
 		return 0, w.failed
 	}
-	w.all = append(w.all, string(p))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mu.all = append(w.mu.all, string(p))
 	return len(p), nil
+}
+
+// take returns what was written since it was last called.
+func (w *writes) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := w.mu.all
+	w.mu.all = nil
+	return all
 }
 
 // plain is TLS that adds nothing, with its records.
@@ -87,8 +102,8 @@ func TestWritesAreGathered(t *testing.T) {
 						t.Fatalf("write: %d, %v", n, err)
 					}
 				}
-				if !slices.Equal(w.all, test.want) {
-					t.Errorf("got  %q\nwant %q", w.all, test.want)
+				if got := w.take(); !slices.Equal(got, test.want) {
+					t.Errorf("got  %q\nwant %q", got, test.want)
 				}
 			})
 		})
@@ -101,20 +116,21 @@ func TestHeadOfStream(t *testing.T) {
 		var w writes
 		c := gathered(&w)
 		for range 3 {
-			w.all = nil
 			_, _ = c.Write([]byte(headFrame(false)))
-			if time.Sleep(gatherWait - 1); len(w.all) > 0 {
+			if time.Sleep(gatherWait - 1); len(w.take()) > 0 {
 				t.Fatal("was written at once")
 			}
 			time.Sleep(time.Nanosecond)
-			if synctest.Wait(); len(w.all) != 1 {
-				t.Fatalf("after its wait: %q", w.all)
+			synctest.Wait()
+			if got := w.take(); len(got) != 1 {
+				t.Fatalf("after its wait: %q", got)
 			}
 		}
 		// What TLS writes of its own, such as its end, does not overtake.
 		_, _ = c.Write([]byte(headFrame(false)))
-		if _, err := c.below.Write([]byte("end")); err != nil || len(w.all) != 2 || w.all[1] != headFrame(false)+"end" {
-			t.Errorf("%v %q", err, w.all)
+		_, err := c.below.Write([]byte("end"))
+		if got := w.take(); err != nil || !slices.Equal(got, []string{headFrame(false) + "end"}) {
+			t.Errorf("%v %q", err, got)
 		}
 	})
 }
@@ -178,7 +194,7 @@ func TestWritesKeepOrder(t *testing.T) {
 			}
 			time.Sleep(gatherWait)
 			synctest.Wait()
-			if got := strings.Join(w.all, ""); got != all {
+			if got := strings.Join(w.take(), ""); got != all {
 				t.Errorf("seed %d: %d bytes came through, %d were written, or their order is another", seed, len(got), len(all))
 			}
 		})
