@@ -55,10 +55,15 @@ const (
 	mostAnnotation = 32 << 10
 )
 
+// asksAgain is gRPC's service configuration for a plug-in. A call that was under way when the plug-in was restarted is made again, on
+// the next connection: to ask for a status, to encrypt and to decrypt change nothing, so twice is as good as once.
+const asksAgain = `{"methodConfig": [{"name": [{}], "waitForReady": true, "retryPolicy": {"maxAttempts": 5,
+	"initialBackoff": "0.05s", "maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`
+
 // openKMS connects to a plug-in and has it encrypt a data key.
 func openKMS(ctx context.Context, c *kmsConfiguration) (*kms, error) {
 	conn, err := grpc.NewClient(strings.Replace(c.Endpoint, "unix://@", "unix-abstract:", 1),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultServiceConfig(asksAgain), grpc.WithDisableServiceConfig())
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", c.Endpoint, err)
 	}

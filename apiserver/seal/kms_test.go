@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,6 +174,46 @@ func TestKMSKeyIsFollowed(t *testing.T) {
 	if got := log.Snapshot().Get(dbKey).Value(); got != "staple" {
 		t.Error(got)
 	}
+}
+
+// A call whose connection breaks, as when a plug-in is restarted in the middle of it, is made again.
+func TestKMSCallIsMadeAgain(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	breaks := &breaking{Listener: l}
+	var asked atomic.Int32
+	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
+		if asked.Add(1) == 1 {
+			_ = breaks.last.Close() // it is what the test is about
+		}
+		return h(ctx, r)
+	}))
+	kmsv2.RegisterKeyManagementServiceServer(s, &plugin{current: "k1"})
+	go func() { _ = s.Serve(breaks) }() // ends with Stop
+	defer s.Stop()
+	if k := providers(t, kmsOf(socket)).plugins()[0]; k.current.Load().keyID != "k1" {
+		t.Error(k.current.Load().keyID)
+	}
+	if n := asked.Load(); n < 3 {
+		t.Errorf("%d calls arrived, want the broken one, the same again and one that encrypts", n)
+	}
+}
+
+// breaking is a listener that keeps the connection it accepted last.
+type breaking struct {
+	net.Listener
+	last net.Conn
+}
+
+func (b *breaking) Accept() (net.Conn, error) {
+	c, err := b.Listener.Accept()
+	if err == nil {
+		b.last = c
+	}
+	return c, err
 }
 
 // config writes a configuration file.
