@@ -18,8 +18,12 @@ const (
 	every = 1000
 	// mostGoroutines is how many more there may be than at the first look: connections come and go.
 	mostGoroutines = 50
-	// scratch is what the fuzzing engine takes once, when it begins to change inputs, and a little beside it.
-	scratch, beside = 100 << 20, 8 << 20
+	// shared is the memory in which the fuzzing engine hands an input to a worker: its workerSharedMemSize.
+	shared = 100 << 20
+	// mostArguments is how many a fuzzer has, besides its test.
+	mostArguments = 4
+	// beside is how much more or less memory may be in use for other reasons at the look that finds the engine's.
+	beside = 4 << 20
 	// record names the variable with the path of a file to which each look is written: a fuzzer's worker has no output.
 	record = "PROA_FUZZ_GROWTH"
 )
@@ -49,9 +53,9 @@ func (w *Watch) judge(memory uint64, goroutines int) error {
 	if w.goroutines == 0 {
 		w.memory, w.last, w.goroutines = memory, memory, goroutines
 	}
-	if step := int64(memory) - int64(w.last); !w.changes && step >= scratch && step < scratch+beside {
+	if taken := scratch(int64(memory) - int64(w.last)); !w.changes && taken > 0 {
 		w.changes = true
-		w.memory += scratch
+		w.memory += uint64(taken)
 	}
 	w.last = memory
 	if err := w.write(memory, goroutines); err != nil {
@@ -64,6 +68,19 @@ func (w *Watch) judge(memory uint64, goroutines int) error {
 		return fmt.Errorf("memory in use grew from %d MiB to %d MiB in %d inputs", w.memory>>20, memory>>20, w.tried)
 	}
 	return nil
+}
+
+// scratch is what the engine took if memory in use rose by step since the last look, and else 0. When it changes a text for
+// the first time, it makes room for the longest that one argument may become, and keeps that as long as the worker lives:
+// the shared memory divided by the number of arguments, less 100 bytes (mutate in internal/fuzz/mutator.go of Go).
+func scratch(step int64) int64 {
+	for arguments := range int64(mostArguments) {
+		taken := shared/(arguments+1) - 100
+		if step > taken-beside && step < taken+beside {
+			return taken
+		}
+	}
+	return 0
 }
 
 // write adds a line to the record, if one is kept: inputs, KiB and goroutines more than at the first look.

@@ -31,16 +31,30 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// What the engine takes for itself is let pass, once.
+// What the engine takes for itself is let pass once, whatever the number of arguments, and nothing beside it.
 func TestScratchOfTheEngine(t *testing.T) {
-	w := Watch{}
-	for i, memory := range []uint64{10 << 20, 112 << 20, 113 << 20, 170 << 20} {
-		if err := w.judge(memory, 10); err != nil {
-			t.Errorf("look %d: %v", i, err)
+	const before = 10 << 20
+	for arguments, taken := range []uint64{104857500, 52428700, 34952433, 26214300} {
+		w := Watch{}
+		for i, memory := range []uint64{before, before + taken + 2<<20, before + taken + most} {
+			if err := w.judge(memory, 10); err != nil {
+				t.Errorf("%d arguments, look %d: %v", arguments+1, i, err)
+			}
+		}
+		if err := w.judge(before+taken+most+1, 10); err == nil {
+			t.Errorf("%d arguments: a byte more is let pass, too", arguments+1)
+		}
+		if err := w.judge(before+2*taken+most, 10); err == nil {
+			t.Errorf("%d arguments: the same again is let pass, too", arguments+1)
 		}
 	}
-	if err := w.judge(280<<20, 10); err == nil {
-		t.Error("the same again is let pass, too")
+}
+
+func TestStepsThatAreNotTheEngines(t *testing.T) {
+	for _, step := range []int64{-shared, 0, 20 << 20, 44 << 20, 70 << 20, 110 << 20, 200 << 20} {
+		if taken := scratch(step); taken != 0 {
+			t.Errorf("%d MiB were taken for %d of the engine", step>>20, taken)
+		}
 	}
 }
 
