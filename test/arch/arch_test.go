@@ -59,7 +59,7 @@ var owners = []struct{ module, folder, why string }{
 	{"github.com/opencontainers/cgroups", "node/cgroup", "one place writes cgroups"},
 	{"github.com/google/go-containerregistry", "node/image", "one place makes images"},
 	{"github.com/containerd/containerd", "node/image/share", "one place knows how containerd keeps images; all else is said over the CRI"},
-	{"github.com/go-jose/go-jose", "apiserver/auth", "one place signs and checks tokens"},
+	{"github.com/go-jose/go-jose", "apiserver/auth/...", "one place signs and checks tokens"},
 	{"github.com/coreos/go-oidc", "apiserver/auth/oidc", "one place checks tokens of other issuers"},
 	{"k8s.io/dynamic-resource-allocation", "kinds/devices", "one place knows what may be said of devices"},
 	{"k8s.io/kms", "apiserver/seal", "one place talks to key management plug-ins"},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/sync/singleflight"
 	api "k8s.io/apiserver/pkg/apis/apiserver"
 	"k8s.io/apiserver/pkg/apis/apiserver/validation"
 	authenticationcel "k8s.io/apiserver/pkg/authentication/cel"
@@ -26,12 +27,6 @@ import (
 // retryAfter is how long an issuer that did not answer is left alone.
 const retryAfter = 10 * time.Second
 
-// fetchTimeout bounds one request to an issuer, and answerLimit its answer.
-const (
-	fetchTimeout = 30 * time.Second
-	answerLimit  = 1 << 20
-)
-
 // issuer is one that is trusted.
 type issuer struct {
 	config     api.JWTAuthenticator
@@ -39,6 +34,8 @@ type issuer struct {
 	client     *http.Client
 	algorithms []string // empty: all that are asymmetric
 	now        func() time.Time
+
+	asking singleflight.Group // where the keys are
 
 	mu struct {
 		sync.Mutex
@@ -62,23 +59,47 @@ func newIssuer(config api.JWTAuthenticator, own []string, now func() time.Time) 
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
-	return &issuer{config: config, mapper: mapper, client: &http.Client{Transport: transport, Timeout: fetchTimeout}, now: now}, nil
+	return &issuer{config: config, mapper: mapper, client: fetcher(transport), now: now}, nil
 }
 
 var asymmetric = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512}
 
 // verify is the check of signatures, dates and issuer. The keys are fetched when the first token comes, and whenever one is
-// signed with a key that is not known.
-func (i *issuer) verify() (*oidc.IDTokenVerifier, error) {
+// signed with a key that is not known. Requests that come while the issuer is asked for the first time wait for its answer, each
+// no longer than its client does.
+func (i *issuer) verify(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+	if verifier, err := i.known(); verifier != nil || err != nil {
+		return verifier, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("oidc: authenticator not initialized: %w", context.Cause(ctx))
+	case answer := <-i.asking.DoChan("", func() (any, error) { return i.learn() }):
+		if answer.Err != nil {
+			return nil, answer.Err
+		}
+		return answer.Val.(*oidc.IDTokenVerifier), nil
+	}
+}
+
+// known is what the issuer said last: nothing at all, or too long ago, if both are nil.
+func (i *issuer) known() (*oidc.IDTokenVerifier, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.mu.verifier != nil {
-		return i.mu.verifier, nil
-	}
-	if i.mu.failed != nil && i.now().Before(i.mu.retry) {
+	if i.mu.verifier == nil && i.mu.failed != nil && i.now().Before(i.mu.retry) {
 		return nil, i.mu.failed
 	}
+	return i.mu.verifier, nil
+}
+
+// learn asks the issuer where its keys are, unless another call has just done so.
+func (i *issuer) learn() (*oidc.IDTokenVerifier, error) {
+	if verifier, err := i.known(); verifier != nil || err != nil {
+		return verifier, err
+	}
 	keys, err := i.discover()
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if err != nil {
 		i.mu.failed, i.mu.retry = fmt.Errorf("oidc: authenticator not initialized: %w", err), i.now().Add(retryAfter)
 		return nil, i.mu.failed
@@ -105,7 +126,7 @@ func (i *issuer) discover() (keysURL string, err error) {
 		return "", fmt.Errorf("ask for the keys: %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))
+	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return "", fmt.Errorf("ask %s for the keys: %w", at, err)
 	}
@@ -129,7 +150,7 @@ func (i *issuer) discover() (keysURL string, err error) {
 }
 
 func (i *issuer) authenticate(ctx context.Context, token string) (auth.User, error) {
-	verifier, err := i.verify()
+	verifier, err := i.verify(ctx)
 	if err != nil {
 		return auth.User{}, err
 	}

@@ -37,6 +37,8 @@ type issuer struct {
 	key     *ecdsa.PrivateKey
 	asked   atomic.Int32 // for the discovery document
 	stopped atomic.Bool
+	// discovery and keys answer instead of the issuer, if they are set.
+	discovery, keys http.HandlerFunc
 }
 
 func newIssuer(t testing.TB) *issuer {
@@ -68,6 +70,10 @@ func (i *issuer) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case i.stopped.Load():
 		http.Error(w, "stopped", http.StatusServiceUnavailable)
+	case i.discovery != nil && strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
+		i.discovery(w, r)
+	case i.keys != nil && r.URL.Path == "/keys":
+		i.keys(w, r)
 	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
 		i.asked.Add(1)
 		_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.url(), "jwks_uri": i.server.URL + "/keys"})
@@ -118,11 +124,16 @@ jwt:
 
 func open(t testing.TB, config string) (*oidc.Authenticator, string) {
 	t.Helper()
+	return openWith(t, config, func() time.Time { return now })
+}
+
+func openWith(t testing.TB, config string, clock func() time.Time) (*oidc.Authenticator, string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, err := oidc.New(oidc.Options{File: file, Own: []string{"https://own.example"}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	a, err := oidc.New(oidc.Options{File: file, Own: []string{"https://own.example"}, Log: slog.New(slog.DiscardHandler), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,14 +250,7 @@ func TestExpressions(t *testing.T) {
 // An issuer that is down refuses its tokens, and is found again; new keys of it are found by the tokens they sign.
 func TestIssuerComesAndGoes(t *testing.T) {
 	i, clock := newIssuer(t), now
-	file := filepath.Join(t.TempDir(), "config")
-	if err := os.WriteFile(file, []byte(i.configuration(plain)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, err := oidc.New(oidc.Options{File: file, Log: slog.Default(), Now: func() time.Time { return clock }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, _ := openWith(t, i.configuration(plain), func() time.Time { return clock })
 	claims := map[string]any{"id": "7", "tenant": "ours"}
 	i.stopped.Store(true)
 	for range 2 {
