@@ -78,10 +78,14 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 			return Result{Item: old}, nil
 		}
 	}
-	if dryRun {
-		return v.dry(obj, r, old)
+	if v.hollow.has(obj) {
+		op.Value = nil // everyone reads what the bytes say
+	} else {
+		op.Stamp = func(rev store.Revision) { encode.Stamp(obj, r, rev) }
 	}
-	op.Stamp = func(rev store.Revision) { encode.Stamp(obj, r, rev) }
+	if dryRun {
+		return v.tried(op, r, old)
+	}
 	rev, err := v.Store.Commit(ctx, append(claims, op)...)
 	if err != nil {
 		return Result{}, err
@@ -90,7 +94,18 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 	if old != nil {
 		created = old.Created
 	}
-	return Result{Item: v.published(op.Key, rev, created, data, obj), Created: old == nil}, nil
+	return Result{Item: v.published(op, rev, created), Created: old == nil}, nil
+}
+
+// tried is the object that op would store, as it would be read.
+func (v *Verbs) tried(op store.Op, r *resource.Resource, old *store.Item) (Result, error) {
+	would := Result{Item: store.NewItem(op.Key, 0, 0, op.Data, op.Value, v.decode)}
+	obj, err := would.Stored()
+	if err != nil {
+		return Result{}, err
+	}
+	obj.SetResourceVersion("")
+	return v.dry(obj, r, old)
 }
 
 // dry checks what a commit would have checked, and answers with the object as it would be.
@@ -103,11 +118,11 @@ func (v *Verbs) dry(obj resource.Object, r *resource.Resource, old *store.Item) 
 }
 
 // published is the item of a commit: the store's own if no other write came since, so that its forms are shared.
-func (v *Verbs) published(key store.Key, rev, created store.Revision, data []byte, obj resource.Object) *store.Item {
-	if item := v.Store.Snapshot().Get(key); item != nil && item.Revision == rev {
+func (v *Verbs) published(op store.Op, rev, created store.Revision) *store.Item {
+	if item := v.Store.Snapshot().Get(op.Key); item != nil && item.Revision == rev {
 		return item
 	}
-	return store.NewItem(key, rev, created, data, obj, v.decode)
+	return store.NewItem(op.Key, rev, created, op.Data, op.Value, v.decode)
 }
 
 // remove deletes what is stored. last is the object as watchers see it for the last time: nil means as it is stored.

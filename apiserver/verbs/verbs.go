@@ -41,6 +41,7 @@ type Verbs struct {
 	Config
 	decode func(*store.Item) any
 	crowds crowds
+	hollow hollows
 }
 
 // New makes the verbs of a configuration.
