@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"proa/apiserver/auth"
+	"proa/apiserver/encode"
 	"proa/kinds/resource"
 )
 
@@ -75,8 +76,8 @@ func TestCertificatesAreForSigners(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &signers{c.allowed}
-			a := &Attributes{Operation: Create, Subresource: c.subresource, Object: c.now, Name: "c",
-				Resource: &resource.Resource{Group: "certificates.k8s.io", Name: "certificatesigningrequests"}}
+			row := &resource.Resource{Group: "certificates.k8s.io", Name: "certificatesigningrequests"}
+			a := &Attributes{Operation: Create, Version: encode.Stored(row), Subresource: c.subresource, Object: c.now, Name: "c", Resource: row}
 			if c.old != nil {
 				a.Operation, a.Old = Update, c.old
 			}

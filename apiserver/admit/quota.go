@@ -45,11 +45,19 @@ func (q *quotas) check(_ context.Context, a *Attributes) error {
 		return nil
 	}
 	for limit := range all[*corev1.ResourceQuota](a, quota.Table, a.Namespace) {
-		if missing := quota.Missing(limit, pod); len(missing) > 0 {
+		if missing := quota.Missing(inForce(limit), pod); len(missing) > 0 {
 			return Forbidden(a, fmt.Errorf("failed quota: %s: must specify %s", limit.Name, strings.Join(missing, "; ")))
 		}
 	}
 	return nil
+}
+
+// inForce is a quota as it holds. Like upstream, what its controller has not taken from the spec to the status limits nothing:
+// who makes a quota and what is under it at once is not refused.
+func inForce(limit *corev1.ResourceQuota) *corev1.ResourceQuota {
+	held := *limit
+	held.Spec.Hard = limit.Status.Hard
+	return &held
 }
 
 func (q *quotas) claim(_ context.Context, a *Attributes) ([]store.Op, error) {
@@ -59,7 +67,7 @@ func (q *quotas) claim(_ context.Context, a *Attributes) ([]store.Op, error) {
 	var ops []store.Op
 	for item := range a.Snapshot.List(quota.Table, a.Namespace, store.Key{}) {
 		limit, ok := item.Value().(*corev1.ResourceQuota)
-		if !ok || !quota.Concerns(limit, a.Resource.Table()) {
+		if !ok || !quota.Concerns(inForce(limit), a.Resource.Table()) {
 			continue
 		}
 		next, err := charge(a, limit)
@@ -80,9 +88,10 @@ func (q *quotas) claim(_ context.Context, a *Attributes) ([]store.Op, error) {
 
 // charge is the quota with what the write uses more; nil if that is nothing.
 func charge(a *Attributes, limit *corev1.ResourceQuota) (*corev1.ResourceQuota, error) {
-	more := quota.Usage(limit, a.Resource.Table(), a.Object, a.Now)
+	held := inForce(limit)
+	more := quota.Usage(held, a.Resource.Table(), a.Object, a.Now)
 	if a.Old != nil {
-		for name, was := range quota.Usage(limit, a.Resource.Table(), a.Old, a.Now) {
+		for name, was := range quota.Usage(held, a.Resource.Table(), a.Old, a.Now) {
 			now := more[name]
 			now.Sub(was)
 			more[name] = now
@@ -99,9 +108,9 @@ func charge(a *Attributes, limit *corev1.ResourceQuota) (*corev1.ResourceQuota, 
 	var unknown, exceeded []corev1.ResourceName
 	used := limit.Status.Used.DeepCopy()
 	for _, name := range meta.Sorted(more) {
-		hard, known := limit.Status.Hard[name]
+		hard := held.Spec.Hard[name]
 		sum, counted := used[name]
-		if !known || !counted {
+		if !counted {
 			unknown = append(unknown, name)
 			continue
 		}

@@ -116,7 +116,7 @@ func Forbidden(a *Attributes, err error) *apierrors.StatusError {
 	if name == "" {
 		name = "Unknown"
 	}
-	return apierrors.NewForbidden(a.Resource.GroupResource(), name, err)
+	return apierrors.NewForbidden(schema.GroupResource{Group: a.Version.Kind.Group, Resource: a.Resource.Name}, name, err)
 }
 
 // lookup reads one object of the snapshot.

@@ -150,9 +150,12 @@ const upstreamScheme = "pkg/runtime/scheme.go:111"
 // errOtherVersion: the kind is the one that is wanted, in a version that is known.
 var errOtherVersion = errors.New("another version of the kind")
 
+// Recognizes says whether a type is one of upstream's.
+func Recognizes(gvk schema.GroupVersionKind) bool { return scheme.Scheme.Recognizes(gvk) }
+
 // OtherType says what is wrong with a body of one type where another is wanted.
 func OtherType(got, want schema.GroupVersionKind) error {
-	if !scheme.Scheme.Recognizes(got) {
+	if !Recognizes(got) {
 		return runtime.NewNotRegisteredErrForKind(upstreamScheme, got)
 	}
 	if got.Kind != want.Kind {

@@ -99,6 +99,10 @@ func changedType(p *Patch, obj resource.Object, after []byte, unread bool) error
 		return invalidPatch(after, fmt.Errorf("couldn't get version/kind; json parse error: %w", err))
 	}
 	if named.APIVersion == "" {
+		if named.Kind != "" && !encode.Recognizes(want.GroupVersion().WithKind(named.Kind)) {
+			got = schema.GroupVersionKind{Group: want.Group, Version: runtime.APIVersionInternal, Kind: named.Kind}
+			return invalidPatch(after, encode.OtherType(got, want))
+		}
 		return unversioned(p, after)
 	}
 	if named.Kind == "" {

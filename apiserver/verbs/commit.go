@@ -57,6 +57,7 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 	if err != nil {
 		return Result{}, err
 	}
+	sent := obj.GetResourceVersion()
 	data, err := encode.ToStore(obj)
 	if err != nil {
 		return Result{}, err
@@ -84,7 +85,7 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 		op.Stamp = func(rev store.Revision) { encode.Stamp(obj, r, rev) }
 	}
 	if dryRun {
-		return v.tried(op, r, old)
+		return v.tried(op, r, old, sent)
 	}
 	rev, err := v.Store.Commit(ctx, append(claims, op)...)
 	if err != nil {
@@ -97,14 +98,15 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 	return Result{Item: v.published(op, rev, created), Created: old == nil}, nil
 }
 
-// tried is the object that op would store, as it would be read.
-func (v *Verbs) tried(op store.Op, r *resource.Resource, old *store.Item) (Result, error) {
+// tried is the object that op would store, as it would be read. Like upstream, a try of a creation keeps the revision that the
+// client sent, which a store would refuse.
+func (v *Verbs) tried(op store.Op, r *resource.Resource, old *store.Item, sent string) (Result, error) {
 	would := Result{Item: store.NewItem(op.Key, 0, 0, op.Data, op.Value, v.decode)}
 	obj, err := would.Stored()
 	if err != nil {
 		return Result{}, err
 	}
-	obj.SetResourceVersion("")
+	obj.SetResourceVersion(sent)
 	return v.dry(obj, r, old)
 }
 

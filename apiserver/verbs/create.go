@@ -28,6 +28,7 @@ func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts
 		return Result{}, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "CreateOptions"}, "", errs)
 	}
 	q = q.withOptions("CreateOptions", &opts)
+	wipeSystemFields(obj)
 	if q.Version.Resource.Default != nil {
 		q.Version.Resource.Default(obj)
 	}
@@ -55,10 +56,10 @@ func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts
 func copyOf(obj resource.Object) resource.Object { return obj.DeepCopyObject().(resource.Object) }
 
 func alreadyExists(q *Request, taken *store.Item, obj resource.Object) error {
-	if obj.GetGenerateName() != "" {
-		return apierrors.NewGenerateNameConflict(q.groupResource(), q.Name, 1)
-	}
 	err := apierrors.NewAlreadyExists(q.groupResource(), q.Name)
+	if obj.GetGenerateName() != "" { // the group is the kind's, through whichever the request came, as upstream's
+		err = apierrors.NewGenerateNameConflict(q.Version.Resource.GroupResource(), q.Name, 1)
+	}
 	if stored, ok := taken.Value().(resource.Object); ok && stored.GetDeletionTimestamp() != nil {
 		err.ErrStatus.Message = "object is being deleted: " + err.ErrStatus.Message
 	}
@@ -71,7 +72,6 @@ func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, 
 		return Result{}, terminating(&q, obj.GetName())
 	}
 	snap := v.Store.Snapshot()
-	wipeSystemFields(obj)
 	dedupOwners(&q, obj)
 	if !resetsManagedFields(obj) {
 		obj.SetManagedFields(nil)
@@ -146,6 +146,7 @@ func terminating(q *Request, name string) error {
 	return apierrors.NewForbidden(q.groupResource(), name, errors.New("create not allowed while custom resource definition is terminating"))
 }
 
+// wipeSystemFields drops what a client may not say of a new object. Like upstream, an update that creates keeps what it says.
 func wipeSystemFields(obj resource.Object) {
 	obj.SetDeletionTimestamp(nil)
 	obj.SetDeletionGracePeriodSeconds(nil)

@@ -22,8 +22,8 @@ func (v *Verbs) DeleteCollection(ctx context.Context, q Request, opts metav1.Del
 	if errs := validation.ValidateDeleteOptions(&opts); len(errs) > 0 {
 		return nil, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "DeleteOptions"}, "", errs)
 	}
-	if at := *which; at.ResourceVersion != "" && at.ResourceVersion != "0" && at.ResourceVersionMatch == "" && at.Continue == "" {
-		at.ResourceVersionMatch = metav1.ResourceVersionMatchExact // upstream lists page by page, which means this
+	if at := *which; at.ResourceVersion != "" && at.ResourceVersion != "0" && at.ResourceVersionMatch == "" && at.Continue == "" && at.Limit >= 0 {
+		at.ResourceVersionMatch = metav1.ResourceVersionMatchExact // upstream lists page by page, which means this; below zero is no page
 		which = &at
 	}
 	list, err := v.List(ctx, q, which)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"proa/apiserver/chain"
+	"proa/kinds/resource"
 	"proa/store"
 )
 
@@ -76,12 +77,26 @@ func uidMismatch(q *Request, want, have types.UID, dryRun bool) error {
 	if dryRun {
 		root = "/"
 	}
-	if q.Version.Resource.Custom != nil {
-		root = path.Join(root, q.Version.Resource.Group)
-	}
 	return apierrors.NewConflict(q.groupResource(), q.Name,
 		fmt.Errorf("StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %v, UID in object meta: %v",
-			path.Join(root, q.Version.Resource.Name, q.Namespace, q.Name), want, have))
+			path.Join(root, folder(q.Version.Resource), q.Namespace, q.Name), want, have))
+}
+
+// folders are those of upstream's storage that are not called as the resource is.
+var folders = map[string]string{"replicationcontrollers": "controllers", "endpoints": "services/endpoints", "nodes": "minions",
+	"services": "services/specs", "ingresses.networking.k8s.io": "ingress",
+	"customresourcedefinitions.apiextensions.k8s.io": "apiextensions.k8s.io/customresourcedefinitions",
+	"apiservices.apiregistration.k8s.io":             "apiregistration.k8s.io/apiservices"}
+
+// folder is where upstream's storage keeps a resource.
+func folder(r *resource.Resource) string {
+	switch name, other := folders[r.Table()]; {
+	case other:
+		return name
+	case r.Custom != nil:
+		return path.Join(r.Group, r.Name)
+	}
+	return r.Name
 }
 
 // Wordless is the answer to a request that fits nothing which is served: with the code, and no details.

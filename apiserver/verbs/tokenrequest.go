@@ -82,5 +82,5 @@ func (v *Verbs) serveTokenRequest(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.respond(v).Body(w, http.StatusCreated, out)
+	return c.respond(v).Part(w, http.StatusCreated, c.Version, tokenRequests, out)
 }

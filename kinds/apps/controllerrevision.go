@@ -27,6 +27,7 @@ func ControllerRevision() *resource.Resource {
 
 		Validate:       resource.Typed(validateRevision),
 		ValidateUpdate: resource.Typed2(validateRevisionUpdate),
+		NameLast:       true,
 
 		AllowUnconditionalUpdate: true,
 		Columns: []resource.Column{

@@ -22,7 +22,9 @@ func ConfigMap() *resource.Resource {
 		New:                      func() resource.Object { return &corev1.ConfigMap{} },
 		NewList:                  func() runtime.Object { return &corev1.ConfigMapList{} },
 		Validate:                 resource.Typed(validateConfigMap),
-		ValidateUpdate:           resource.Typed2(validateConfigMapUpdate),
+		ValidateChange:           resource.Typed2(validateConfigMapChange),
+		ValidateUpdate:           resource.Typed2(func(configMap, _ *corev1.ConfigMap) field.ErrorList { return validateConfigMap(configMap) }),
+		NameLast:                 true,
 		AllowUnconditionalUpdate: true,
 		Columns:                  []resource.Column{meta.Name(), meta.Column("Data", corev1.ConfigMap{}.SwaggerDoc()["data"]), meta.Age()},
 		Row: resource.Typed(func(configMap *corev1.ConfigMap) []any {
@@ -52,7 +54,7 @@ func validateConfigMap(configMap *corev1.ConfigMap) field.ErrorList {
 	return errs
 }
 
-func validateConfigMapUpdate(configMap, old *corev1.ConfigMap) field.ErrorList {
+func validateConfigMapChange(configMap, old *corev1.ConfigMap) field.ErrorList {
 	var errs field.ErrorList
 	if isTrue(old.Immutable) {
 		if !isTrue(configMap.Immutable) {
@@ -65,7 +67,7 @@ func validateConfigMapUpdate(configMap, old *corev1.ConfigMap) field.ErrorList {
 			errs = append(errs, field.Forbidden(field.NewPath("binaryData"), immutableDetail))
 		}
 	}
-	return append(errs, validateConfigMap(configMap)...)
+	return errs
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

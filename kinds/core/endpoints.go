@@ -25,6 +25,7 @@ func Endpoints() *resource.Resource {
 		Default:                  resource.Do(defaultEndpoints),
 		Validate:                 resource.Typed(func(endpoints *corev1.Endpoints) field.ErrorList { return validateEndpoints(endpoints, nil) }),
 		ValidateUpdate:           resource.Typed2(validateEndpoints),
+		NameLast:                 true,
 		Warnings:                 func(obj, _ resource.Object) []string { return endpointsWarnings(obj.(*corev1.Endpoints)) },
 		Deprecated:               "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 		AllowCreateOnUpdate:      true,

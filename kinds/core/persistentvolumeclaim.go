@@ -37,6 +37,7 @@ func PersistentVolumeClaim() *resource.Resource {
 			return podspec.ValidateClaimSpec(&c.Spec, field.NewPath("spec"))
 		}),
 		ValidateUpdate:           resource.Typed2(validateClaimUpdate),
+		NameLast:                 true,
 		Warnings:                 claimWarnings,
 		AllowUnconditionalUpdate: true,
 		Status: &resource.Subresource{

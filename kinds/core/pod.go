@@ -27,6 +27,7 @@ func Pod() *resource.Resource {
 		PrepareUpdate:  resource.Do2(preparePodUpdate),
 		Validate:       resource.Typed(podspec.ValidatePod),
 		ValidateUpdate: resource.Typed2(podspec.ValidatePodUpdate),
+		NameLast:       true,
 		Warnings:       podWarnings,
 		GracePeriod:    podGracePeriod,
 

@@ -23,7 +23,9 @@ func Secret() *resource.Resource {
 		NewList:                  func() runtime.Object { return &corev1.SecretList{} },
 		Default:                  resource.Do(defaultSecret),
 		Validate:                 resource.Typed(validateSecret),
-		ValidateUpdate:           resource.Typed2(validateSecretUpdate),
+		ValidateChange:           resource.Typed2(validateSecretChange),
+		ValidateUpdate:           resource.Typed2(func(secret, _ *corev1.Secret) field.ErrorList { return validateSecret(secret) }),
+		NameLast:                 true,
 		Warnings:                 func(obj, _ resource.Object) []string { return secretWarnings(obj.(*corev1.Secret)) },
 		AllowUnconditionalUpdate: true,
 		Columns: []resource.Column{
@@ -111,7 +113,7 @@ func wantJSON(secret *corev1.Secret, path *field.Path, key string) field.ErrorLi
 	return nil
 }
 
-func validateSecretUpdate(secret, old *corev1.Secret) field.ErrorList {
+func validateSecretChange(secret, old *corev1.Secret) field.ErrorList {
 	errs := validation.ValidateImmutableField(secret.Type, old.Type, field.NewPath("type"))
 	if isTrue(old.Immutable) {
 		if !isTrue(secret.Immutable) {
@@ -121,7 +123,7 @@ func validateSecretUpdate(secret, old *corev1.Secret) field.ErrorList {
 			errs = append(errs, field.Forbidden(field.NewPath("data"), immutableDetail))
 		}
 	}
-	return append(errs, validateSecret(secret)...)
+	return errs
 }
 
 // secretWarnings says when a TLS key does not belong to its certificate.

@@ -24,6 +24,7 @@ func ServiceAccount() *resource.Resource {
 		PrepareUpdate:            resource.Do2(func(account, _ *corev1.ServiceAccount) { nameSecretsOnly(account) }),
 		Warnings:                 serviceAccountWarnings,
 		ValidateName:             validation.ValidateServiceAccountName,
+		NameLast:                 true,
 		AllowUnconditionalUpdate: true,
 		Subresources: []resource.Subresource{{
 			Name: "token", Verbs: []string{"create"},

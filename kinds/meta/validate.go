@@ -61,8 +61,8 @@ func KnownFinalizer(path *field.Path, finalizer string) field.ErrorList {
 }
 
 // ValidateUpdate says what is wrong with the metadata of a changed object: what may not change, and what Validate finds. Of
-// the name, unless the row wants its rule to hold again, only that it fits in a path. obj carries a resourceVersion by now,
-// the client's or the one it is compared with.
+// the name, unless the row wants its rule to hold again, only that it fits in a path. What the row's ValidateChange finds is
+// among it. obj carries a resourceVersion by now, the client's or the one it is compared with.
 func ValidateUpdate(row *resource.Resource, obj, old resource.Object, door *resource.Subresource) field.ErrorList {
 	path := field.NewPath("metadata")
 	errs := validation.ValidateObjectMetaAccessor(obj, row.Namespaced, FitsInPath, path)
@@ -70,10 +70,18 @@ func ValidateUpdate(row *resource.Resource, obj, old resource.Object, door *reso
 	if row.LooseMetadata {
 		return Distinct(errs)
 	}
-	if row.ChecksNameOnce || door != nil && !door.ChecksName {
-		return Distinct(append(errs, knownFinalizers(row, obj)...))
+	checksName := !row.ChecksNameOnce && (door == nil || door.ChecksName)
+	if checksName && !row.NameLast {
+		return Distinct(append(errs, Validate(row, obj)...))
 	}
-	return Distinct(append(errs, Validate(row, obj)...))
+	errs = append(errs, knownFinalizers(row, obj)...)
+	if row.ValidateChange != nil && door == nil {
+		errs = append(errs, row.ValidateChange(obj, old)...)
+	}
+	if checksName {
+		errs = append(errs, Validate(row, obj)...)
+	}
+	return Distinct(errs)
 }
 
 // FitsInPath is the rule for names that need only be found in a URL.

@@ -38,6 +38,7 @@ func Ingress() *resource.Resource {
 			meta.CountGeneration(i, old, !equality.Semantic.DeepEqual(i.Spec, old.Spec))
 		}),
 		Validate:                 resource.Typed(validateIngress),
+		NameLast:                 true,
 		ValidateUpdate:           resource.Typed2(func(i, _ *networkingv1.Ingress) field.ErrorList { return validateSpec(&i.Spec, field.NewPath("spec")) }),
 		Warnings:                 ingressWarnings,
 		AllowUnconditionalUpdate: true,

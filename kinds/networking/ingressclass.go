@@ -27,9 +27,11 @@ func IngressClass() *resource.Resource {
 			meta.CountGeneration(c, old, !equality.Semantic.DeepEqual(c.Spec, old.Spec))
 		}),
 		Validate: resource.Typed(validateClass),
-		ValidateUpdate: resource.Typed2(func(c, old *networkingv1.IngressClass) field.ErrorList {
-			return append(validation.ValidateImmutableField(c.Spec.Controller, old.Spec.Controller, field.NewPath("spec", "controller")), validateClass(c)...)
+		ValidateChange: resource.Typed2(func(c, old *networkingv1.IngressClass) field.ErrorList {
+			return validation.ValidateImmutableField(c.Spec.Controller, old.Spec.Controller, field.NewPath("spec", "controller"))
 		}),
+		ValidateUpdate:           resource.Typed2(func(c, _ *networkingv1.IngressClass) field.ErrorList { return validateClass(c) }),
+		NameLast:                 true,
 		AllowUnconditionalUpdate: true,
 		Columns: []resource.Column{
 			meta.Name(),

@@ -64,6 +64,10 @@ type Resource struct {
 	// ChecksNameOnce: updates do not apply ValidateName, nor to generateName, which a client may change. Upstream's choice for
 	// the kind.
 	ChecksNameOnce bool
+	// NameLast: updates apply ValidateName after the rules for finalizers, and after ValidateChange. Upstream's order for the kind.
+	NameLast bool
+	// ValidateChange checks what an update may not change, with NameLast, before the name: all else is ValidateUpdate's.
+	ValidateChange func(obj, old Object) field.ErrorList
 	// AllowCreateOnUpdate: PUT and apply create what is absent (upstream: true for few, apply creates always).
 	AllowCreateOnUpdate bool
 	// AllowUnconditionalUpdate: PUT without resourceVersion overwrites. Upstream's choice for the kind.

@@ -117,7 +117,7 @@ func VolumeAttributesClass() *resource.Resource {
 		New:        func() resource.Object { return &storagev1.VolumeAttributesClass{} },
 		NewList:    func() runtime.Object { return &storagev1.VolumeAttributesClassList{} },
 		Validate:   resource.Typed(validateAttributesClass),
-		ValidateUpdate: resource.Typed2(func(c, old *storagev1.VolumeAttributesClass) field.ErrorList {
+		ValidateChange: resource.Typed2(func(c, old *storagev1.VolumeAttributesClass) field.ErrorList {
 			var errs field.ErrorList
 			if c.DriverName != old.DriverName {
 				errs = append(errs, field.Forbidden(field.NewPath("driverName"), "updates to driverName are forbidden."))
@@ -125,8 +125,10 @@ func VolumeAttributesClass() *resource.Resource {
 			if !maps.Equal(c.Parameters, old.Parameters) {
 				errs = append(errs, field.Forbidden(field.NewPath("parameters"), "updates to parameters are forbidden."))
 			}
-			return append(errs, validateAttributesClass(c)...)
+			return errs
 		}),
+		ValidateUpdate:           resource.Typed2(func(c, _ *storagev1.VolumeAttributesClass) field.ErrorList { return validateAttributesClass(c) }),
+		NameLast:                 true,
 		AllowUnconditionalUpdate: true,
 		Columns:                  []resource.Column{meta.Name(), meta.Column("DriverName", storagev1.VolumeAttributesClass{}.SwaggerDoc()["driverName"]), meta.Age()},
 		Row: resource.Typed(func(c *storagev1.VolumeAttributesClass) []any {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,15 +45,26 @@ func newServer(kubeconfig, url string) (*server, error) {
 
 const protobufType = "application/vnd.kubernetes.protobuf"
 
-// generateName finds what names are to be made of, in JSON and YAML.
+// generateName finds what names are to be made of, in JSON and YAML that is too broken to be read.
 var generateName = regexp.MustCompile(`generateName"?: *["']?([^"'\n]+)`)
+
+// learnPrefixes takes in what names are to be made of. Errors quote what has more than one line.
+func (s *symbols) learnPrefixes(body []byte) {
+	for _, found := range generateName.FindAllSubmatch(body, -1) {
+		s.prefix(string(found[1]))
+	}
+	object, _ := tree(string(body)).(map[string]any)
+	meta, _ := object["metadata"].(map[string]any)
+	if prefix, _ := meta["generateName"].(string); strings.Contains(prefix, "\n") {
+		s.prefix(prefix)
+		s.prefix(strings.Trim(strconv.Quote(prefix), `"`))
+	}
+}
 
 // send sends a request, with this server's values for its symbols, and reads the answer.
 func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Response, []byte, error) {
 	body := []byte(s.fill(r.body))
-	for _, found := range generateName.FindAllSubmatch(body, -1) {
-		s.prefix(string(found[1]))
-	}
+	s.learnPrefixes(body)
 	req, err := http.NewRequestWithContext(ctx, r.method, v.url+s.fill(r.path), nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make request: %w", err)

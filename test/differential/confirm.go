@@ -3,7 +3,7 @@ package main
 import "context"
 
 // confirmations is how often a new class of differences must show itself again before it counts.
-const confirmations = 4
+const confirmations = 12
 
 // confirmAll asks both servers again for each class that is new, and drops those that do not show themselves each time.
 // Some answers depend on more than the requests: which of two faults of a patch upstream meets first, walking a map.

@@ -20,6 +20,7 @@ type generator struct {
 	lists   []string
 	since   []string         // revisions to watch from
 	drawn   map[*target]bool // kinds with a name that the server draws: two would come in any order
+	unnamed map[*target]bool // kinds with an object without a name, for which servers draw any: pages would hold any
 }
 
 // object is one that upstream holds, as last seen, with symbols.
@@ -30,7 +31,7 @@ type object struct {
 }
 
 func newGenerator(seed uint64, number int, all []*target) *generator {
-	g := &generator{r: rand.New(rand.NewPCG(seed, uint64(number))), targets: all, drawn: map[*target]bool{}}
+	g := &generator{r: rand.New(rand.NewPCG(seed, uint64(number))), targets: all, drawn: map[*target]bool{}, unnamed: map[*target]bool{}}
 	for range 1 + g.r.IntN(3) {
 		g.focus = append(g.focus, pick(g.r, all))
 	}
@@ -124,6 +125,7 @@ func (g *generator) learn(r request, a answer) {
 	}
 	if n, ok := meta["name"].(string); ok && r.method == "POST" {
 		name = n
+		g.unnamed[t] = g.unnamed[t] || n == "{uid}"
 	}
 	i := slices.IndexFunc(g.objects, func(o *object) bool { return o.target.table == t.table && o.name == name })
 	gone := a.code == 404 || r.method == "DELETE" && a.code == 200 && body["kind"] == "Status"
@@ -368,7 +370,7 @@ func (g *generator) selection(t *target) string {
 		field := pick(g.r, keys) + pick(g.r, []string{"=", "!=", "=="}) + pick(g.r, []string{"a", "{ns}", "", "Running", "n1", "Bad Value", "true"})
 		options = append(options, "fieldSelector="+escape(field))
 	}
-	if chance(g.r, 25) {
+	if chance(g.r, 25) && !g.unnamed[t] {
 		options = append(options, "limit="+pick(g.r, []string{"1", "2", "1", "0", "-1", "x"}))
 	}
 	if g.next != "" && chance(g.r, 30) {
@@ -390,7 +392,7 @@ func (g *generator) selection(t *target) string {
 
 func (g *generator) watch() *request {
 	t := g.stored()
-	if t == nil || len(g.since) == 0 {
+	if t == nil || len(g.since) == 0 || g.unnamed[t] {
 		return nil
 	}
 	options := []string{"watch=true", "timeoutSeconds=1"}

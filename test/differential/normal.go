@@ -16,27 +16,33 @@ func (s *symbols) normalise(value any) any {
 	if list, ok := value.(map[string]any); ok {
 		sortUnnamed(list["items"])
 		sortUnnamed(list["rows"])
+		if status, ok := list["status"].(map[string]any); ok && list["kind"] == "SelfSubjectRulesReview" {
+			sortRules(status["resourceRules"])
+			sortRules(status["nonResourceRules"])
+		}
 	}
 	s.learnAll(value, "")
 	return s.replace(value, "")
 }
 
-// sortUnnamed puts the objects of a list, or of a table's rows, that servers gave random names in the order in which they were
-// written.
+// sortUnnamed puts the objects of a list, or of a table's rows, that servers gave random names behind the others, in the order
+// in which they were written.
 func sortUnnamed(items any) {
 	list, _ := items.([]any)
-	var at []int
-	var unnamed []any
-	for i, item := range list {
-		if name, _ := metaOfItem(item)["name"].(string); uidForm.MatchString(name) {
-			at, unnamed = append(at, i), append(unnamed, item)
+	written := func(item any) string {
+		meta := metaOfItem(item)
+		if name, _ := meta["name"].(string); uidForm.MatchString(name) {
+			return fmt.Sprintf("%20v", meta["resourceVersion"])
 		}
+		return ""
 	}
-	written := func(item any) string { return fmt.Sprintf("%20v", metaOfItem(item)["resourceVersion"]) }
-	slices.SortStableFunc(unnamed, func(a, b any) int { return strings.Compare(written(a), written(b)) })
-	for i := range at {
-		list[at[i]] = unnamed[i]
-	}
+	slices.SortStableFunc(list, func(a, b any) int { return strings.Compare(written(a), written(b)) })
+}
+
+// sortRules puts the rules of a user in an order: upstream's is that in which its caches hold the roles, which is none.
+func sortRules(rules any) {
+	list, _ := rules.([]any)
+	slices.SortStableFunc(list, func(a, b any) int { return strings.Compare(text(a), text(b)) })
 }
 
 func metaOfItem(item any) map[string]any {

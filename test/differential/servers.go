@@ -75,7 +75,7 @@ func startUpstream(ctx context.Context, programs, dir string, ours *server) (_ *
 		return nil, nil, fmt.Errorf("make folder: %w", err)
 	}
 	running, err := kubeapi.StartServer(ctx, kubeapi.Options{Programs: programs, Dir: dir, EtcdPort: ports[0], PeerPort: ports[1], Port: ports[2],
-		Flags: []string{"--etcd-compaction-interval", "0", "--max-requests-inflight", "3000", "--max-mutating-requests-inflight", "1000"}, EtcdFlags: []string{"--unsafe-no-fsync"}})
+		Flags: []string{"--enable-admission-plugins", "DenyServiceExternalIPs", "--etcd-compaction-interval", "0", "--max-requests-inflight", "3000", "--max-mutating-requests-inflight", "1000"}, EtcdFlags: []string{"--unsafe-no-fsync"}})
 	if err != nil {
 		return nil, nil, err
 	}
