@@ -29,5 +29,5 @@ func NewConverter(scheme *runtime.Scheme) (managedfields.TypeConverter, error) {
 		}
 	}
 	parser := &typed.Parser{Schema: schema.Schema{Types: slices.Concat(d.known.Types, d.types)}}
-	return managedfields.NewSchemeTypeConverter(scheme, parser), nil
+	return orderedTypes{managedfields.NewSchemeTypeConverter(scheme, parser)}, nil
 }

@@ -54,7 +54,7 @@ func customTypes(r *resource.Resource) (managedfields.TypeConverter, error) {
 		if err != nil {
 			return nil, fmt.Errorf("type fields of %s: %w", r.Table(), err)
 		}
-		return types, nil
+		return orderedTypes{types}, nil
 	}))
 	return made.(func() (managedfields.TypeConverter, error))()
 }
