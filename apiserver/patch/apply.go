@@ -52,12 +52,8 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 	if err != nil {
 		return nil, err
 	}
-	if p.checks() {
-		if err := yaml.UnmarshalStrict(p.Body, &map[string]any{}); err != nil {
-			if fatal := p.strict([]error{err}); fatal != nil {
-				return nil, apierrors.NewBadRequest(fmt.Sprintf("error strict decoding YAML: %v", err))
-			}
-		}
+	if err := p.repeats(); err != nil {
+		return nil, err
 	}
 	obj, err := ownObject(merged, old)
 	if err == nil {
@@ -65,6 +61,18 @@ func (f *Fields) apply(p *Patch, old resource.Object, now time.Time) (resource.O
 		setTime(obj, old, p, now)
 	}
 	return obj, err
+}
+
+// repeats tells of keys that an applied configuration has twice.
+func (p *Patch) repeats() error {
+	if !p.checks() {
+		return nil
+	}
+	err := yaml.UnmarshalStrict(p.Body, &map[string]any{})
+	if err == nil || p.strict([]error{err}) == nil {
+		return nil
+	}
+	return apierrors.NewBadRequest(fmt.Sprintf("error strict decoding YAML: %v", err))
 }
 
 // setTime replaces the time that upstream's keeper read from the machine's clock, if it did: an apply that changes nothing

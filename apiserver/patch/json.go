@@ -11,13 +11,11 @@ import (
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	kjson "sigs.k8s.io/json"
-	"sigs.k8s.io/yaml"
 
 	"proa/apiserver/encode"
 	"proa/kinds/resource"
@@ -171,27 +169,4 @@ func mergePatch(p *Patch, before []byte) (after []byte, strict []error, err erro
 		return nil, nil, apierrors.NewBadRequest(err.Error())
 	}
 	return after, strict, err
-}
-
-// Document patches any value that is no stored object, such as a Scale, and gives its JSON. An apply patch counts as a
-// merge patch, for such values have no owners of fields.
-func Document(kind types.PatchType, body []byte, before, empty any) ([]byte, error) {
-	original, err := json.Marshal(before)
-	if err != nil {
-		return nil, fmt.Errorf("encode %T: %w", before, err)
-	}
-	p := &Patch{Kind: kind, Body: body, Validation: metav1.FieldValidationIgnore}
-	switch kind {
-	case types.JSONPatchType:
-		after, _, err := operations(p, original)
-		return after, err
-	case types.StrategicMergePatchType:
-		return mergeDocument(original, body, empty)
-	case types.ApplyPatchType:
-		if p.Body, err = yaml.YAMLToJSON(body); err != nil {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
-		}
-	}
-	after, _, err := mergePatch(p, original)
-	return after, err
 }

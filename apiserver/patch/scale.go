@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -19,19 +20,33 @@ import (
 	"proa/kinds/resource"
 )
 
-// ScalePatch is an applied configuration of a Scale.
-type ScalePatch struct {
-	Version *encode.Version // of the object that is scaled
-	Body    []byte
-	Manager string
-	Force   bool
-}
-
 var scaleKind = autoscalingv1.SchemeGroupVersion.WithKind("Scale")
+
+// scales is the version by which patches of Scales are read.
+var scales = encode.Stored(&resource.Resource{
+	Group: scaleKind.Group, Version: scaleKind.Version, Kind: scaleKind.Kind,
+	New: func() resource.Object { return &autoscalingv1.Scale{} },
+})
+
+// PatchScale is the Scale that an object is shown as with a patch, which is none that is applied. is is not changed.
+func PatchScale(p *Patch, is *autoscalingv1.Scale) (*autoscalingv1.Scale, error) {
+	own := *p
+	own.Version = scales
+	read := patchJSON
+	if p.Kind == types.StrategicMergePatchType {
+		read = patchStrategic
+	}
+	obj, err := read(&own, is)
+	if err != nil {
+		return nil, err
+	}
+	return obj.(*autoscalingv1.Scale), nil
+}
 
 // ApplyScale merges a configuration into the Scale that an object is shown as. It returns the Scale that is wanted, and who owns which of
 // the object's fields then: who owns the replicas of a Scale owns those of its object, and the other way round.
-func (f *Fields) ApplyScale(p ScalePatch, obj resource.Object, is *autoscalingv1.Scale, now time.Time) (*autoscalingv1.Scale, []metav1.ManagedFieldsEntry, error) {
+// p.Version is that of the object.
+func (f *Fields) ApplyScale(p *Patch, obj resource.Object, is *autoscalingv1.Scale, now time.Time) (*autoscalingv1.Scale, []metav1.ManagedFieldsEntry, error) {
 	config := &unstructured.Unstructured{Object: map[string]any{}}
 	body, err := yaml.YAMLToJSON(p.Body)
 	if err == nil {
@@ -56,6 +71,9 @@ func (f *Fields) ApplyScale(p ScalePatch, obj resource.Object, is *autoscalingv1
 	want, ok := merged.(*autoscalingv1.Scale)
 	if !ok {
 		return nil, nil, fmt.Errorf("apply: unexpected %T", merged)
+	}
+	if err := p.repeats(); err != nil {
+		return nil, nil, err
 	}
 	entries, err := owners.ToParent(want.ManagedFields)
 	if err != nil {

@@ -1,7 +1,6 @@
 package patch
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -57,22 +56,6 @@ func merged(before, fields map[string]any, of any) (after map[string]any, err er
 		}
 	}()
 	return strategicpatch.StrategicMergeMapPatch(before, fields, of)
-}
-
-// mergeDocument merges a patch into the JSON of any value.
-func mergeDocument(original, body []byte, of any) ([]byte, error) {
-	before, fields := map[string]any{}, map[string]any{}
-	if err := json.Unmarshal(original, &before); err != nil {
-		return nil, fmt.Errorf("decode %T: %w", of, err)
-	}
-	if err := json.Unmarshal(body, &fields); err != nil {
-		return nil, apierrors.NewBadRequest(mergepatch.ErrBadJSONDoc.Error())
-	}
-	after, err := merged(before, fields, of)
-	if err != nil {
-		return nil, strategicError(err)
-	}
-	return json.Marshal(after)
 }
 
 func invalidStrategic(fields map[string]any, err error) error {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -33,7 +34,8 @@ func TestPatchOfAnotherForm(t *testing.T) {
 		}
 	}
 	scale := `{"metadata": {"$setElementOrder/finalizers": [{}], "finalizers": [{}]}}`
-	if _, err := Document(types.StrategicMergePatchType, []byte(scale), &corev1.Pod{}, &corev1.Pod{}); !apierrors.IsBadRequest(err) {
-		t.Errorf("of any value: %v", err)
+	p := &Patch{Kind: types.StrategicMergePatchType, Body: []byte(scale), Warn: func(string) {}}
+	if _, err := PatchScale(p, &autoscalingv1.Scale{}); !apierrors.IsBadRequest(err) {
+		t.Errorf("of a Scale: %v", err)
 	}
 }

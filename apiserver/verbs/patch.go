@@ -30,14 +30,7 @@ func (v *Verbs) Patch(ctx context.Context, q Request, kind types.PatchType, body
 	}
 	p := patch.Patch{
 		Kind: kind, Body: body, Version: q.Version, Validation: opts.FieldValidation,
-		Manager: q.manager(opts.FieldManager), Force: opts.Force != nil && *opts.Force, Subresource: q.Subresource, Name: q.Name,
-	}
-	warned := map[string]bool{}
-	p.Warn = func(text string) { // patches are tried again: nobody wants to hear it twice
-		if !warned[text] {
-			warned[text] = true
-			q.warn(text)
-		}
+		Manager: q.manager(opts.FieldManager), Force: opts.Force != nil && *opts.Force, Subresource: q.Subresource, Name: q.Name, Warn: q.warnOnce(),
 	}
 	return v.change(ctx, q, change{
 		apply: func(old resource.Object) (resource.Object, error) {
@@ -59,6 +52,17 @@ func (v *Verbs) Patch(ctx context.Context, q Request, kind types.PatchType, body
 		manager: p.Manager,
 		dryRun:  isDryRun(opts.DryRun),
 	})
+}
+
+// warnOnce warns of each text once: patches are tried again, and nobody wants to hear it twice.
+func (q *Request) warnOnce() func(string) {
+	warned := map[string]bool{}
+	return func(text string) {
+		if !warned[text] {
+			warned[text] = true
+			q.warn(text)
+		}
+	}
 }
 
 // createApplied stores an object that an apply patch made out of nothing, with its ownership of fields.

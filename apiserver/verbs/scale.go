@@ -3,8 +3,6 @@ package verbs
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -153,8 +151,11 @@ func keepScaleTimes(obj, old resource.Object) {
 }
 
 func checkScale(q *Request, want *autoscalingv1.Scale, old resource.Object, dryRun bool) error {
-	if want.Name != q.Name {
-		return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", want.Name, q.Name))
+	if err := matchNamespace(q, want); err != nil {
+		return err
+	}
+	if err := checkName(q, want); err != nil {
+		return err
 	}
 	if want.UID != "" && want.UID != old.GetUID() {
 		return uidMismatch(q, want.UID, old.GetUID(), dryRun)
@@ -196,6 +197,12 @@ func (v *Verbs) serveUpdateScale(w http.ResponseWriter, c *call) error {
 	if err := c.body(scaleKind, want, opts.FieldValidation); err != nil {
 		return err
 	}
+	if err := c.matchNamespace(want); err != nil {
+		return err
+	}
+	if err := checkName(&c.Request, want); err != nil {
+		return err
+	}
 	s, err := v.Rescale(c.raw.Context(), c.Request, opts.FieldManager, isDryRun(opts.DryRun),
 		func(*autoscalingv1.Scale) (*autoscalingv1.Scale, error) { return want, nil })
 	if err != nil {
@@ -221,13 +228,14 @@ func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	way := rescaling{manager: opts.FieldManager, dryRun: isDryRun(opts.DryRun), applied: kind == types.ApplyYAMLPatchType || kind == types.ApplyCBORPatchType}
+	p := patch.Patch{Kind: kind, Body: body, Version: c.Version, Validation: opts.FieldValidation,
+		Manager: c.manager(opts.FieldManager), Force: opts.Force != nil && *opts.Force, Name: c.Name, Warn: c.warnOnce()}
+	way := rescaling{manager: opts.FieldManager, dryRun: isDryRun(opts.DryRun), applied: kind == types.ApplyPatchType}
 	way.make = func(old resource.Object, was *autoscalingv1.Scale) (*autoscalingv1.Scale, []metav1.ManagedFieldsEntry, error) {
 		if way.applied {
-			return v.Fields.ApplyScale(patch.ScalePatch{Version: c.Version, Body: body, Manager: c.manager(opts.FieldManager),
-				Force: opts.Force != nil && *opts.Force}, old, was, v.Clock.Now())
+			return v.Fields.ApplyScale(&p, old, was, v.Clock.Now())
 		}
-		want, err := patchedScale(kind, body, was)
+		want, err := patch.PatchScale(&p, was)
 		return want, nil, err
 	}
 	s, err := v.rescale(c.raw.Context(), c.Request, way)
@@ -235,16 +243,4 @@ func (v *Verbs) servePatchScale(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	return c.respond(v).Part(w, http.StatusOK, c.Version, scaleTable, s)
-}
-
-func patchedScale(kind types.PatchType, body []byte, was *autoscalingv1.Scale) (*autoscalingv1.Scale, error) {
-	after, err := patch.Document(kind, body, was, &autoscalingv1.Scale{})
-	if err != nil {
-		return nil, err
-	}
-	want := &autoscalingv1.Scale{}
-	if err := json.Unmarshal(after, want); err != nil {
-		return nil, apierrors.NewBadRequest(err.Error())
-	}
-	return want, nil
 }
