@@ -213,7 +213,9 @@ func (v *Verbs) changeAbsent(ctx context.Context, q Request, c change) (Result, 
 			return Result{}, err // as with what is stored; which revision it names does not matter
 		}
 	}
-	obj.SetResourceVersion("")
+	if !c.dryRun {
+		obj.SetResourceVersion("")
+	}
 	opts := metav1.CreateOptions{FieldManager: c.manager}
 	if c.dryRun {
 		opts.DryRun = []string{metav1.DryRunAll}
