@@ -2,6 +2,7 @@ package encode
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,10 +10,19 @@ import (
 	"proa/kinds/resource"
 )
 
-func partial(obj resource.Object, version string) *metav1.PartialObjectMetadata {
+// partial is the metadata of an object of the version that the row's rules are for: as upstream's, without annotations that
+// only the conversion to a version makes.
+func partial(r *resource.Resource, ruled resource.Object, version string) *metav1.PartialObjectMetadata {
+	meta := metaOf(ruled)
+	for _, name := range r.ConvertedAnnotations {
+		if _, has := meta.Annotations[name]; has {
+			meta.Annotations = maps.Clone(meta.Annotations)
+			delete(meta.Annotations, name)
+		}
+	}
 	return &metav1.PartialObjectMetadata{
 		TypeMeta:   metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: metav1.GroupName + "/" + version},
-		ObjectMeta: metaOf(obj),
+		ObjectMeta: meta,
 	}
 }
 
@@ -37,11 +47,11 @@ func (p Responder) listPartial(w http.ResponseWriter, l *List) error {
 		Items:    make([]metav1.PartialObjectMetadata, 0, len(l.Items)),
 	}
 	for _, item := range l.Items {
-		obj, err := l.Version.Object(item)
+		ruled, err := l.Version.Ruled(item)
 		if err != nil {
 			return err
 		}
-		one := partial(obj, p.Accept.Version)
+		one := partial(l.Version.Resource, ruled, p.Accept.Version)
 		one.ResourceVersion = FormatRevision(item.Revision)
 		list.Items = append(list.Items, *one)
 	}

@@ -24,11 +24,15 @@ type Responder struct {
 // Item answers with a stored object.
 func (p Responder) Item(w http.ResponseWriter, code int, v *Version, item *store.Item) error {
 	if p.Accept.Shape != Whole {
+		ruled, err := v.Ruled(item)
+		if err != nil {
+			return err
+		}
 		obj, err := v.Object(item)
 		if err != nil {
 			return err
 		}
-		return p.Object(w, code, v, obj)
+		return p.shaped(w, code, v, ruled, obj)
 	}
 	if p.Accept.Format == Protobuf {
 		return p.protoItem(w, code, v, item)
@@ -68,23 +72,35 @@ func (p Responder) protoItem(w http.ResponseWriter, code int, v *Version, item *
 
 // Object answers with an object that is not stored, such as a dry run's. obj is of this version, with its type.
 func (p Responder) Object(w http.ResponseWriter, code int, v *Version, obj resource.Object) error {
-	if p.Accept.Shape != Table {
-		return p.shown(w, code, v, obj)
-	}
-	if err := p.checkInclude(); err != nil {
-		return err
+	if p.Accept.Shape == Whole {
+		return p.Body(w, code, obj)
 	}
 	stored, err := v.ToStored(obj)
 	if err != nil {
 		return err
 	}
-	return p.table(w, code, v.Resource, stored, obj)
+	return p.shaped(w, code, v, stored, obj)
+}
+
+// shaped answers with a form of an object that is not the object: ruled is what the row's rules are for, shown is of the
+// version that was asked for.
+func (p Responder) shaped(w http.ResponseWriter, code int, v *Version, ruled, shown resource.Object) error {
+	if p.Accept.Shape == Partial {
+		return p.partial(w, code, v, ruled)
+	}
+	if err := p.checkInclude(); err != nil {
+		return err
+	}
+	return p.table(w, code, v.Resource, ruled, shown)
 }
 
 // Part answers with what a subresource shows of an object, such as a Scale. r has its columns.
 func (p Responder) Part(w http.ResponseWriter, code int, v *Version, r *resource.Resource, obj resource.Object) error {
-	if p.Accept.Shape != Table {
-		return p.shown(w, code, v, obj)
+	switch p.Accept.Shape {
+	case Whole:
+		return p.Body(w, code, obj)
+	case Partial:
+		return p.partial(w, code, v, obj)
 	}
 	if err := p.checkInclude(); err != nil {
 		return err
@@ -92,14 +108,11 @@ func (p Responder) Part(w http.ResponseWriter, code int, v *Version, r *resource
 	return p.table(w, code, r, obj, obj)
 }
 
-func (p Responder) shown(w http.ResponseWriter, code int, v *Version, obj resource.Object) error {
-	if p.Accept.Shape != Partial {
-		return p.Body(w, code, obj)
-	}
+func (p Responder) partial(w http.ResponseWriter, code int, v *Version, ruled resource.Object) error {
 	if p.Accept.OfList {
 		return v.noShape("PartialObjectMetadataList", "not a list", "")
 	}
-	return p.Body(w, code, partial(obj, p.Accept.Version))
+	return p.Body(w, code, partial(v.Resource, ruled, p.Accept.Version))
 }
 
 func (p Responder) table(w http.ResponseWriter, code int, r *resource.Resource, ruled, shown resource.Object) error {

@@ -71,7 +71,7 @@ func (t *tableBuilder) add(ruled, shown resource.Object, p Responder) error {
 		row.Object = runtime.RawExtension{Object: shown}
 	case string(metav1.IncludeNone):
 	case string(metav1.IncludeMetadata), "":
-		row.Object = runtime.RawExtension{Object: partial(shown, p.Accept.Version)}
+		row.Object = runtime.RawExtension{Object: partial(t.resource, ruled, p.Accept.Version)}
 	}
 	t.Rows = append(t.Rows, row)
 	return nil

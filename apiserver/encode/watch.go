@@ -90,7 +90,7 @@ func (s *Stream) Item(kind string, item *store.Item) error {
 
 func (s *Stream) shaped(kind string, ruled, shown resource.Object) error {
 	if s.p.Accept.Shape == Partial {
-		return s.Object(kind, partial(shown, s.p.Accept.Version))
+		return s.Object(kind, partial(s.v.Resource, ruled, s.p.Accept.Version))
 	}
 	t := newTable(s.v.Resource, s.p.Accept.Version)
 	if err := t.add(ruled, shown, s.p); err != nil {
@@ -112,9 +112,12 @@ func (s *Stream) Bookmark(rev store.Revision, initial bool) error {
 	if initial {
 		obj.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
 	}
+	if blank := s.v.Resource.Blank; blank != nil && s.v.served == nil {
+		blank(obj)
+	}
 	switch s.p.Accept.Shape {
 	case Partial:
-		return s.Object("BOOKMARK", partial(obj, s.p.Accept.Version))
+		return s.Object("BOOKMARK", partial(s.v.Resource, obj, s.p.Accept.Version))
 	case Table:
 		t := newTable(s.v.Resource, s.p.Accept.Version)
 		if err := t.add(s.v.Resource.New(), obj, s.p); err != nil {

@@ -28,6 +28,9 @@ func DaemonSet() *resource.Resource {
 		ShortNames: []string{"ds"}, Categories: []string{"all"}, Namespaced: true,
 		New:     func() resource.Object { return &appsv1.DaemonSet{} },
 		NewList: func() runtime.Object { return &appsv1.DaemonSetList{} },
+		Blank:   resource.Do(func(d *appsv1.DaemonSet) { writeTemplateGeneration(d, 0) }),
+
+		ConvertedAnnotations: []string{templateGeneration},
 
 		Default:        resource.Do(defaultDaemonSet),
 		PrepareCreate:  resource.Do(prepareDaemonSetCreate),

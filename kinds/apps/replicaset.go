@@ -19,6 +19,7 @@ func ReplicaSet() *resource.Resource {
 		ShortNames: []string{"rs"}, Categories: []string{"all"}, Namespaced: true,
 		New:     func() resource.Object { return &appsv1.ReplicaSet{} },
 		NewList: func() runtime.Object { return &appsv1.ReplicaSetList{} },
+		Blank:   resource.Do(func(o *appsv1.ReplicaSet) { o.Spec.Replicas = new(int32(0)) }),
 
 		Default:        resource.Do(defaultReplicaSet),
 		PrepareCreate:  resource.Do(prepareReplicaSetCreate),

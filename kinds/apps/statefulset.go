@@ -22,6 +22,7 @@ func StatefulSet() *resource.Resource {
 		ShortNames: []string{"sts"}, Categories: []string{"all"}, Namespaced: true,
 		New:     func() resource.Object { return &appsv1.StatefulSet{} },
 		NewList: func() runtime.Object { return &appsv1.StatefulSetList{} },
+		Blank:   resource.Do(func(o *appsv1.StatefulSet) { o.Spec.Replicas = new(int32(0)) }),
 
 		Default:        resource.Do(defaultStatefulSet),
 		PrepareCreate:  resource.Do(prepareStatefulSetCreate),

@@ -39,6 +39,11 @@ type Resource struct {
 
 	New     func() Object
 	NewList func() runtime.Object
+	// Blank, if set, fills in what upstream's conversion makes of an object that sets nothing, such as bookmarks carry.
+	Blank func(obj Object)
+	// ConvertedAnnotations are kept as annotations here, and in upstream as fields that its conversion shows as annotations:
+	// answers that have only metadata leave them out.
+	ConvertedAnnotations []string
 
 	// Default fills in what the client left out. It is applied to everything decoded from a client.
 	Default func(obj Object)
@@ -91,7 +96,7 @@ type Resource struct {
 	Row     func(obj Object) []any // cells of Columns, same length; see Cells for those that depend on the time
 
 	// Reset lists by subresource ("" is the resource itself) what a write cannot change, and so does not come to own, such
-	// as "status.conditions". nil: the status through the resource, and the spec through the status.
+	// as "status.conditions". For those it does not have: the status through the resource, and the spec through the status.
 	Reset map[string][]string
 
 	// Fields gives the selectable fields beyond metadata.name and metadata.namespace.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -200,7 +201,8 @@ func (s *symbols) renderEvents(body []byte) string {
 			continue
 		}
 		if object, _ := event["object"].(map[string]any); event["type"] == "BOOKMARK" {
-			if meta, _ := object["metadata"].(map[string]any); meta["annotations"] == nil {
+			meta, _ := object["metadata"].(map[string]any)
+			if notes, _ := meta["annotations"].(map[string]any); notes[metav1.InitialEventsAnnotationKey] == nil {
 				continue // sent when the server finds time
 			}
 		}
