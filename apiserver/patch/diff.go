@@ -40,14 +40,14 @@ func (d *differ) mark(s *set) {
 }
 
 // object compares the fields of two objects, but those that nobody owns.
-func (d *differ) object(p *plan, old, obj reflect.Value, skip func(step string) bool) {
+func (d *differ) object(p *plan, old, obj reflect.Value, skip func(under, step string) bool) {
 	for i := range p.fields {
 		f := &p.fields[i]
 		switch {
-		case skip(f.step):
+		case skip("", f.step):
 		case f.step == "f:metadata":
 			d.path = append(d.path, step{text: f.step})
-			d.metadata(f.plan, old.FieldByIndex(f.index), obj.FieldByIndex(f.index))
+			d.metadata(f.plan, old.FieldByIndex(f.index), obj.FieldByIndex(f.index), skip)
 			d.path = d.path[:0]
 		default:
 			d.field(f, old, obj)
@@ -59,9 +59,9 @@ func (d *differ) object(p *plan, old, obj reflect.Value, skip func(step string) 
 var ownerless = map[string]bool{"f:name": true, "f:namespace": true, "f:creationTimestamp": true, "f:selfLink": true, "f:uid": true,
 	"f:generation": true, "f:managedFields": true, "f:resourceVersion": true}
 
-func (d *differ) metadata(p *plan, old, obj reflect.Value) {
+func (d *differ) metadata(p *plan, old, obj reflect.Value, skip func(under, step string) bool) {
 	for i := range p.fields {
-		if f := &p.fields[i]; !ownerless[f.step] {
+		if f := &p.fields[i]; !ownerless[f.step] && !skip("metadata.", f.step) {
 			d.field(f, old, obj)
 		}
 	}

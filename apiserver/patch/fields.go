@@ -2,7 +2,6 @@ package patch
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -83,7 +82,7 @@ func (f *Fields) manager(v *encode.Version, subresource string) (*managedfields.
 		return nil, err
 	}
 	versions := versions{encode.Owned(r)}
-	m, err := managedfields.NewDefaultFieldManager(converter, versions, versions, versions, kind, r.GroupVersionKind().GroupVersion(), subresource, resetFields(r, subresource))
+	m, err := managedfields.NewDefaultFieldManager(converter, versions, versions, versions, kind, r.GroupVersionKind().GroupVersion(), subresource, ownable(r, subresource))
 	if err != nil {
 		return nil, fmt.Errorf("keep fields of %s: %w", kind, err)
 	}
@@ -91,33 +90,37 @@ func (f *Fields) manager(v *encode.Version, subresource string) (*managedfields.
 	return m, nil
 }
 
-// resetFields are the fields that a request cannot change, and so cannot own: the status through the object, and all
-// but the status through the status.
-func resetFields(r *resource.Resource, subresource string) map[fieldpath.APIVersion]fieldpath.Filter {
-	var paths []string
-	switch {
-	case r.Reset != nil:
-		paths = r.Reset[subresource]
-	case subresource == "status":
-		paths = []string{"spec"}
-	case subresource == "" && r.Status != nil:
-		paths = []string{"status"}
-	default:
+// ownable lets through the fields of each version that a request can own.
+func ownable(r *resource.Resource, subresource string) map[fieldpath.APIVersion]fieldpath.Filter {
+	paths := resetPaths(r, subresource)
+	if paths == nil {
 		return nil
 	}
 	reset := fieldpath.NewSet()
 	for _, path := range paths {
-		var at fieldpath.Path
-		for _, name := range strings.Split(path, ".") {
-			at = append(at, fieldpath.PathElement{FieldName: &name})
-		}
-		reset.Insert(at)
+		reset.Insert(fieldPath(path))
 	}
 	filters := map[fieldpath.APIVersion]fieldpath.Filter{}
 	for _, v := range encode.Owned(r) {
 		filters[fieldpath.APIVersion(v.Kind.GroupVersion().String())] = fieldpath.NewExcludeSetFilter(reset)
 	}
 	return filters
+}
+
+var theStatus, theSpec = []string{"status"}, []string{"spec"}
+
+// resetPaths are the fields that a request cannot change, and so cannot own.
+func resetPaths(r *resource.Resource, subresource string) []string {
+	if paths, own := r.Reset[subresource]; own {
+		return paths
+	}
+	switch {
+	case subresource == "status":
+		return theSpec
+	case subresource == "" && r.Status != nil:
+		return theStatus
+	}
+	return nil
 }
 
 // versions converts between the versions of a kind, for upstream's keeper.

@@ -46,7 +46,8 @@ func (f *Fields) Update(v *encode.Version, subresource string, old, obj resource
 func (f *Fields) updateQuickly(u *update, v *encode.Version, old, obj resource.Object) bool {
 	r := v.Resource
 	p, err := f.planOf(r)
-	if err != nil || r.Reset != nil || v.OwnFields() && v.Kind != r.GroupVersionKind() {
+	skip, plain := skipped(r, u.subresource)
+	if err != nil || !plain || v.OwnFields() && v.Kind != r.GroupVersionKind() {
 		return false
 	}
 	live := old
@@ -57,7 +58,7 @@ func (f *Fields) updateQuickly(u *update, v *encode.Version, old, obj resource.O
 	if !plain {
 		return false
 	}
-	u.entries = entries
+	u.entries = lastOf(entries)
 	if len(entries) == 0 && live.GetUID() != "" { // somebody cleared them: nobody owns fields from then on, as upstream has it
 		obj.SetManagedFields(nil)
 		return true
@@ -65,7 +66,7 @@ func (f *Fields) updateQuickly(u *update, v *encode.Version, old, obj resource.O
 	if len(r.Served) > 0 && u.ownsOtherwise(r) {
 		return false
 	}
-	u.diff.object(p.plan, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skipped(r, u.subresource))
+	u.diff.object(p.plan, reflect.ValueOf(live).Elem(), reflect.ValueOf(obj).Elem(), skip)
 	if u.diff.unsure || u.settle() != nil || u.updaters() > maxUpdaters {
 		return false
 	}
@@ -89,6 +90,24 @@ func startingOwners(live, obj resource.Object, subresource string) (entries []me
 	return slices.Clone(stored), slices.EqualFunc(sent, stored, sameEntry)
 }
 
+// lastOf leaves the last of the entries that are of one manager, as upstream reads them. Who owned the replicas of an object
+// through a Scale, and applied to another Scale, has two.
+func lastOf(entries []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	again := func(i int) bool {
+		e := &entries[i]
+		return slices.ContainsFunc(entries[i+1:], func(later metav1.ManagedFieldsEntry) bool {
+			return later.Manager == e.Manager && later.Operation == e.Operation && later.APIVersion == e.APIVersion && later.Subresource == e.Subresource
+		})
+	}
+	kept := entries[:0]
+	for i := range entries {
+		if !again(i) {
+			kept = append(kept, entries[i])
+		}
+	}
+	return kept
+}
+
 // sameEntry says whether a client sends an entry as it is stored, whatever the spaces in it.
 func sameEntry(sent, stored metav1.ManagedFieldsEntry) bool {
 	if sent.Manager != stored.Manager || sent.Operation != stored.Operation || sent.APIVersion != stored.APIVersion || sent.Subresource != stored.Subresource ||
@@ -102,17 +121,22 @@ func sameEntry(sent, stored metav1.ManagedFieldsEntry) bool {
 	return err == nil && bytes.Equal(fields.appendJSON(nil), stored.FieldsV1.Raw)
 }
 
-// skipped are the parts of an object that a request cannot change: the status through the object, all but the status
-// through the status.
-func skipped(r *resource.Resource, subresource string) func(string) bool {
-	part := ""
-	switch {
-	case subresource == "status":
-		part = "f:spec"
-	case subresource == "" && r.Status != nil:
-		part = "f:status"
+// skipped are the fields of an object, and of its metadata, that a request cannot own. plain is false where there are others.
+func skipped(r *resource.Resource, subresource string) (skip func(under, step string) bool, plain bool) {
+	paths := resetPaths(r, subresource)
+	for _, path := range paths {
+		if strings.Contains(strings.TrimPrefix(path, "metadata."), ".") {
+			return nil, false
+		}
 	}
-	return func(step string) bool { return step == "f:kind" || step == "f:apiVersion" || step == part }
+	return func(under, step string) bool {
+		for _, path := range paths {
+			if name, ok := strings.CutPrefix(path, under); ok && name == step[len("f:"):] {
+				return true
+			}
+		}
+		return under == "" && (step == "f:kind" || step == "f:apiVersion")
+	}, true
 }
 
 // update is one write's effect on who owns what.

@@ -34,6 +34,7 @@ func ValidatingAdmissionPolicy() *resource.Resource {
 			return validateValidatingPolicy(p, nil)
 		}),
 		ValidateUpdate: resource.Typed2(validateValidatingPolicy),
+		Reset:          map[string][]string{"status": {"metadata", "spec"}},
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(func(p, old *admissionv1.ValidatingAdmissionPolicy) {

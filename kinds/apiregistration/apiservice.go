@@ -34,6 +34,7 @@ func APIService() *resource.Resource {
 		ValidateUpdate: resource.Typed2(func(s, _ *apiregistrationv1.APIService) field.ErrorList {
 			return validate(s)
 		}),
+		Reset: map[string][]string{"status": {"metadata", "spec"}},
 		Status: &resource.Subresource{
 			NoTables: true,
 			Name:     "status", Verbs: []string{"get", "patch", "update"},

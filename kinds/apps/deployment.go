@@ -22,6 +22,7 @@ func Deployment() *resource.Resource {
 		ShortNames: []string{"deploy"}, Categories: []string{"all"}, Namespaced: true,
 		New:     func() resource.Object { return &appsv1.Deployment{} },
 		NewList: func() runtime.Object { return &appsv1.DeploymentList{} },
+		Blank:   resource.Do(func(o *appsv1.Deployment) { o.Spec.Replicas = new(int32(0)) }),
 
 		Default:        resource.Do(defaultDeployment),
 		PrepareCreate:  resource.Do(prepareDeploymentCreate),
@@ -32,6 +33,7 @@ func Deployment() *resource.Resource {
 		Warnings:       warnings(func(o *appsv1.Deployment) *corev1.PodTemplateSpec { return &o.Spec.Template }),
 
 		AllowUnconditionalUpdate: true,
+		Reset:                    map[string][]string{"status": {"metadata.labels", "spec"}},
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(prepareDeploymentStatus), ValidateUpdate: resource.Typed2(validateDeploymentStatus),

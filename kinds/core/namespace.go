@@ -30,6 +30,7 @@ func Namespace() *resource.Resource {
 		ValidateUpdate:           resource.Typed2(func(namespace, _ *corev1.Namespace) field.ErrorList { return validateNamespace(namespace) }),
 		ValidateName:             validation.ValidateNamespaceName,
 		AllowUnconditionalUpdate: true,
+		Reset:                    map[string][]string{"finalize": {"status"}},
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate:  resource.Do2(func(namespace, old *corev1.Namespace) { namespace.Spec = *old.Spec.DeepCopy() }),

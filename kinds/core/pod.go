@@ -32,6 +32,7 @@ func Pod() *resource.Resource {
 		GracePeriod:    podGracePeriod,
 
 		AllowUnconditionalUpdate: true,
+		Reset:                    map[string][]string{"status": {"metadata.deletionTimestamp", "metadata.ownerReferences", "spec"}},
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(preparePodStatus), ValidateUpdate: resource.Typed2(podspec.ValidatePodStatusUpdate),

@@ -31,6 +31,7 @@ func ResourceClaim() *resource.Resource {
 		ValidateUpdate: resource.Typed2(func(c, old *resourcev1.ResourceClaim) field.ErrorList {
 			return unchanged(field.NewPath("spec"), c.Spec, old.Spec)
 		}),
+		Reset: map[string][]string{"status": {"metadata", "spec"}},
 		Status: &resource.Subresource{
 			NoTables: true,
 			Name:     "status", Verbs: []string{"get", "patch", "update"},

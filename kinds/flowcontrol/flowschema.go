@@ -36,6 +36,7 @@ func FlowSchema() *resource.Resource {
 		Validate:                 resource.Typed(validateFlowSchema),
 		ValidateUpdate:           resource.Typed2(func(s, _ *flowcontrolv1.FlowSchema) field.ErrorList { return validateFlowSchema(s) }),
 		AllowUnconditionalUpdate: true,
+		Reset:                    map[string][]string{"status": {"metadata", "spec"}},
 		Status: &resource.Subresource{
 			Name: "status",
 			PrepareUpdate: resource.Do2(func(s, old *flowcontrolv1.FlowSchema) {

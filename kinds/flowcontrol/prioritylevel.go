@@ -43,6 +43,7 @@ func PriorityLevelConfiguration() *resource.Resource {
 		Validate:                 resource.Typed(validateLevel),
 		ValidateUpdate:           resource.Typed2(func(l, _ *flowcontrolv1.PriorityLevelConfiguration) field.ErrorList { return validateLevel(l) }),
 		AllowUnconditionalUpdate: true,
+		Reset:                    map[string][]string{"status": {"metadata", "spec"}},
 		Status: &resource.Subresource{
 			Name: "status",
 			PrepareUpdate: resource.Do2(func(l, old *flowcontrolv1.PriorityLevelConfiguration) {

@@ -28,6 +28,7 @@ func ServiceCIDR() *resource.Resource {
 		}),
 		ChecksNameOnce: true,
 		ValidateUpdate: resource.Typed2(validateRangesUpdate),
+		Reset:          map[string][]string{"status": {"metadata", "spec"}},
 		Status: &resource.Subresource{
 			Name: "status", Verbs: []string{"get", "patch", "update"},
 			PrepareUpdate: resource.Do2(func(c, old *networkingv1.ServiceCIDR) {

@@ -33,6 +33,7 @@ func VolumeAttachment() *resource.Resource {
 		ValidateUpdate: resource.Typed2(func(a, old *storagev1.VolumeAttachment) field.ErrorList {
 			return append(validateAttachment(a), validation.ValidateImmutableField(a.Spec, old.Spec, field.NewPath("spec"))...)
 		}),
+		Reset: map[string][]string{"status": {"metadata", "spec"}},
 		Status: &resource.Subresource{
 			Name: "status",
 			PrepareUpdate: resource.Do2(func(a, old *storagev1.VolumeAttachment) {
