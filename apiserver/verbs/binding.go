@@ -48,7 +48,7 @@ func (v *Verbs) Bind(ctx context.Context, q Request, binding *corev1.Binding, op
 			return nil
 		},
 		door:    &resource.Subresource{Name: "binding"},
-		manager: q.manager(opts.FieldManager),
+		applied: true, // as in upstream, nobody owns what a binding sets
 		dryRun:  isDryRun(opts.DryRun),
 	})
 	return err
@@ -86,7 +86,7 @@ func mayBind(q *Request, pod *corev1.Pod, b *corev1.Binding, dryRun bool) error 
 
 func bound(old *corev1.Pod, b *corev1.Binding, now time.Time) *corev1.Pod {
 	pod := old.DeepCopy()
-	pod.Spec.NodeName = b.Target.Name
+	pod.Spec.NodeName, pod.Status.NominatedNodeName = b.Target.Name, "" // KEP-5278
 	for k, val := range b.Annotations {
 		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, k, val)
 	}
