@@ -162,8 +162,11 @@ func cronJobWarnings(obj, old resource.Object) []string {
 			list = append(list, fmt.Sprintf("metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: %v", messages))
 		}
 	}
-	if strings.Contains(c.Spec.Schedule, "TZ") {
-		list = append(list, "cannot use TZ or CRON_TZ in spec.schedule, use spec.timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details")
+	if old == nil || c.Generation != old.GetGeneration() {
+		list = append(list, jobSpecWarnings(&c.Spec.JobTemplate.Spec, field.NewPath("spec", "jobTemplate", "spec"))...)
 	}
-	return append(list, jobSpecWarnings(&c.Spec.JobTemplate.Spec, field.NewPath("spec", "jobTemplate", "spec"))...)
+	if old != nil && strings.Contains(c.Spec.Schedule, "TZ") { // a new one is refused
+		list = append(list, "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details")
+	}
+	return list
 }
