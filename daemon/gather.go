@@ -94,6 +94,9 @@ type gatheredConn struct {
 	}
 }
 
+// NetConn is the kernel's connection, for who watches whether the client is gone.
+func (c *gatheredConn) NetConn() net.Conn { return c.Conn }
+
 // heldBuffers hold what is held: most connections mostly hold nothing.
 var heldBuffers = sync.Pool{New: func() any {
 	b := make([]byte, 0, gatherRoom)

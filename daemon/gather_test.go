@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"proa/internal/gone"
 )
 
 // writes is a connection that notes each Write.
@@ -199,4 +201,30 @@ func TestWritesKeepOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whether a client is gone is seen below all that stands between it and the server.
+func TestGatheredConnectionsAreWatched(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := gatherListener{l}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	ended := make(chan struct{})
+	stop, err := gone.Watch(tls.Server(accepted, &tls.Config{}), func() { close(ended) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Abort(client)
+	<-ended
+	stop()
 }

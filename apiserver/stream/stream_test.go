@@ -166,6 +166,9 @@ type countedConn struct {
 	once sync.Once
 }
 
+// NetConn is the kernel's connection.
+func (c *countedConn) NetConn() net.Conn { return c.Conn }
+
 func (c *countedConn) Close() error {
 	c.once.Do(func() {
 		c.w.mu.Lock()
