@@ -91,16 +91,29 @@ func fillContainer(c *corev1.Container, defaults corev1.ResourceRequirements, wh
 	return told
 }
 
-// checkLimits refuses pods outside of the bounds of their namespace.
+// limitedClaim is the claim that limit ranges apply to: a new one, or one that changes and is not being deleted.
+func limitedClaim(a *Attributes) *corev1.PersistentVolumeClaim {
+	if a.Subresource != "" || a.Old != nil && a.Old.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	claim, _ := a.Object.(*corev1.PersistentVolumeClaim)
+	return claim
+}
+
+// checkLimits refuses pods and claims outside of the bounds of their namespace.
 func checkLimits(_ context.Context, a *Attributes) error {
-	pod := limitedPod(a)
-	if pod == nil {
+	pod, claim := limitedPod(a), limitedClaim(a)
+	if pod == nil && claim == nil {
 		return nil
 	}
 	for limits := range all[*corev1.LimitRange](a, "limitranges", a.Namespace) {
 		var errs []error
 		for i := range limits.Spec.Limits {
-			errs = append(errs, checkLimit(&limits.Spec.Limits[i], pod)...)
+			if claim != nil {
+				errs = append(errs, checkClaimLimit(&limits.Spec.Limits[i], claim)...)
+			} else {
+				errs = append(errs, checkLimit(&limits.Spec.Limits[i], pod)...)
+			}
 		}
 		if len(errs) > 0 {
 			return Forbidden(a, utilerrors.NewAggregate(errs))
@@ -120,6 +133,23 @@ func checkLimit(limit *corev1.LimitRangeItem, pod *corev1.Pod) (errs []error) {
 	case corev1.LimitTypePod:
 		opts := resourcehelper.PodResourcesOptions{}
 		errs = checkBounds(limit, resourcehelper.PodRequests(pod, opts), resourcehelper.PodLimits(pod, opts))
+	}
+	return errs
+}
+
+// checkClaimLimit looks at what a claim requests alone: a limit is nothing that claims have.
+func checkClaimLimit(limit *corev1.LimitRangeItem, claim *corev1.PersistentVolumeClaim) (errs []error) {
+	if limit.Type != corev1.LimitTypePersistentVolumeClaim {
+		return nil
+	}
+	errs = checkBounds(&corev1.LimitRangeItem{Type: limit.Type, Min: limit.Min}, claim.Spec.Resources.Requests, nil)
+	for name, bound := range limit.Max {
+		text := fmt.Sprintf("maximum %s usage per %s is %s", name, limit.Type, bound.String())
+		if request, ok := claim.Spec.Resources.Requests[name]; !ok {
+			errs = append(errs, fmt.Errorf("%s.  No request is specified", text))
+		} else if request.Cmp(bound) > 0 {
+			errs = append(errs, fmt.Errorf("%s, but request is %s", text, request.String()))
+		}
 	}
 	return errs
 }
