@@ -28,6 +28,19 @@ func NewConverter(scheme *runtime.Scheme) (managedfields.TypeConverter, error) {
 			d.define(t)
 		}
 	}
-	parser := &typed.Parser{Schema: schema.Schema{Types: slices.Concat(d.known.Types, d.types)}}
+	parser := &typed.Parser{Schema: schema.Schema{Types: loosen(slices.Concat(d.known.Types, d.types))}}
 	return orderedTypes{managedfields.NewSchemeTypeConverter(scheme, parser)}, nil
+}
+
+// loosen lets numbers that may be texts be anything. Upstream's schema of them says no type, so that what is neither is refused
+// where the object is converted, not where it is typed.
+func loosen(types []schema.TypeDef) []schema.TypeDef {
+	named := func(name string) int {
+		return slices.IndexFunc(types, func(t schema.TypeDef) bool { return t.Name == name })
+	}
+	number, anything := named("io.k8s.apimachinery.pkg.util.intstr.IntOrString"), named("__untyped_deduced_")
+	if number >= 0 && anything >= 0 {
+		types[number].Atom = types[anything].Atom
+	}
+	return types
 }
