@@ -1,6 +1,13 @@
 package apiserver
 
 import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"proa/apiserver/chain"
+	"proa/apiserver/discovery"
+	"proa/apiserver/encode"
 	"proa/internal/measure"
 )
 
@@ -20,4 +27,27 @@ func (s *Server) Measures() []measure.Family {
 		objects.Add(n, r.Group, r.Name)
 	}
 	return append(all, stored, objects)
+}
+
+// standardDoors are looked at for each request.
+var standardDoors = discovery.StandardDoors()
+
+// servesResource says whether the request's resource is one of the server's own, and its subresource one of that.
+func (s *Server) servesResource(info *chain.Info) bool {
+	version := encode.VersionOf(s.config.Kinds, schema.GroupVersionResource{Group: info.Group, Version: info.Version, Resource: info.Resource})
+	if version == nil || info.Subresource == "" {
+		return version != nil
+	}
+	r := version.Resource
+	if info.Subresource == "status" && r.Status != nil || info.Subresource == "scale" && r.Scale != nil {
+		return true
+	}
+	for i := range r.Subresources {
+		if r.Subresources[i].Name == info.Subresource {
+			return true
+		}
+	}
+	return slices.ContainsFunc(standardDoors, func(d discovery.Door) bool {
+		return d.Resource == r.Name && d.Group == r.Group && d.Name == info.Subresource
+	})
 }

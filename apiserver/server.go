@@ -82,7 +82,7 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("make API server: %w", err)
 	}
 	filters, err := chain.Filters(chain.Config{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Clock: c.Clock, Fair: s.fair,
-		Audit: c.Audit, Counts: s.counts, Drain: s.drain})
+		Audit: c.Audit, Counts: s.counts, Drain: s.drain, Serves: s.servesResource})
 	if err != nil {
 		return nil, fmt.Errorf("make API server: %w", err)
 	}

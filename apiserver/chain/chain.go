@@ -23,6 +23,8 @@ type Config struct {
 	Audit   *audit.Auditor // optional: writes down who asked what
 	Counts  *Counts        // optional: counts requests
 	Drain   *Drain         // optional: refuses requests while the server stops
+
+	Serves func(*Info) bool // optional: whether there is such a resource, and subresource; those that are not there are counted as one
 }
 
 // Filter is one row of the list: it does something, and lets next do the rest.

@@ -21,7 +21,7 @@ type requestKey struct {
 	code                                               int // 0 where the code does not count
 }
 
-// mostKeys bounds what is kept, for clients choose the paths.
+// mostKeys bounds what is kept, for definitions of custom kinds come and go.
 const mostKeys = 10000
 
 // Counts are the counters of a chain.
@@ -65,7 +65,7 @@ func (c *Config) counted(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := InfoFrom(r.Context())
-		key := keyOf(r, info)
+		key := c.keyOf(r, info)
 		seen := &coded{ResponseWriter: w, code: http.StatusOK}
 		defer c.Counts.begin(info, key, c.Clock, seen)()
 		next.ServeHTTP(seen, r)
@@ -117,10 +117,10 @@ func (k requestKey) deprecated() requestKey {
 	return requestKey{group: k.group, version: k.version, resource: k.resource, subresource: k.subresource}
 }
 
-// keyOf names a request as upstream's metrics do.
-func keyOf(r *http.Request, info *Info) requestKey {
-	if !info.IsResource {
-		return requestKey{verb: r.Method, subresource: topPath(info.Path)}
+// keyOf names a request as upstream's metrics do. Names that only the client knows are not kept: they could be any number.
+func (c *Config) keyOf(r *http.Request, info *Info) requestKey {
+	if !info.IsResource || c.Serves != nil && !c.Serves(info) {
+		return requestKey{verb: method(r.Method), subresource: topPath(info.Path)}
 	}
 	key := requestKey{group: info.Group, version: info.Version, resource: info.Resource, subresource: info.Subresource, scope: "cluster",
 		dryRun: strings.Contains(r.URL.RawQuery, "dryRun=")}
@@ -153,6 +153,15 @@ func topPath(path string) string {
 		return "/" + top
 	}
 	return ""
+}
+
+// method is a method of HTTP, of those that the server is asked for: others are one.
+func method(name string) string {
+	switch name {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return name
+	}
+	return "other"
 }
 
 // upper spells the verbs without making a string.
