@@ -76,6 +76,7 @@ func (v *Verbs) serveAnswer(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	wipeSystemFields(obj)
+	dedupOwners(&c.Request, obj)
 	if !resetsManagedFields(obj) {
 		obj.SetManagedFields(nil)
 	}
