@@ -145,10 +145,12 @@ func deprecation(d *apiextensionsv1.CustomResourceDefinition, v *apiextensionsv1
 // admit is resource.Custom.Admit.
 func (v *version) admit(obj resource.Object, paths bool) ([]string, error) {
 	u := obj.(*unstructured.Unstructured)
-	if u.GroupVersionKind() != v.row.GroupVersionKind() {
-		return nil, nil // validation refuses it
+	gvk := u.GroupVersionKind()
+	of := v.kind.versions[gvk.Version] // another than v, and another kind, are refused by validation
+	if of == nil || gvk.GroupKind() != v.row.GroupVersionKind().GroupKind() {
+		return coerceMetadata(u, source{paths: paths})
 	}
-	s, err := v.schema()
+	s, err := of.schema()
 	if err != nil {
 		return nil, err
 	}

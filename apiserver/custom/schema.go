@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 )
 
@@ -80,6 +81,18 @@ func propsOf(v *apiextensionsv1.CustomResourceDefinitionVersion) (*internal.JSON
 type source struct {
 	stored bool // it was accepted before: what is malformed in its metadata is dropped, not refused
 	paths  bool // the paths of unknown fields are wanted
+}
+
+// coerceMetadata is coerce for an object of which no more is known than that it is one.
+func coerceMetadata(u *unstructured.Unstructured, from source) (unknown []string, err error) {
+	if _, err := schema.ParseGroupVersion(u.GetAPIVersion()); err != nil {
+		return nil, err
+	}
+	meta, has, unknown, err := objectmeta.GetObjectMetaWithOptions(u.Object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: from.paths})
+	if err != nil || !has {
+		return nil, err
+	}
+	return unknown, objectmeta.SetObjectMeta(u.Object, meta)
 }
 
 // coerce gives the object the form that decoding gives to objects of Go types: metadata without what nobody knows, no fields

@@ -148,7 +148,8 @@ func metadataModels() map[string]*spec.Schema {
 	owners.AddExtension("x-kubernetes-list-map-keys", []any{"uid"})
 	finalizers := spec.ArrayProperty(&text)
 	finalizers.AddExtension("x-kubernetes-list-type", "set")
-	managed := spec.ArrayProperty(object(nil))
+	managed := spec.ArrayProperty(object(map[string]spec.Schema{"apiVersion": text, "fieldsType": text, "fieldsV1": *object(nil), "manager": text,
+		"operation": text, "subresource": text, "time": text}))
 	managed.AddExtension("x-kubernetes-list-type", "atomic")
 	metadata := object(map[string]spec.Schema{
 		"name": text, "generateName": text, "namespace": text, "selfLink": text, "uid": text, "resourceVersion": text,

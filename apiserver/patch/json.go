@@ -54,7 +54,7 @@ func patchJSON(p *Patch, shown resource.Object) (resource.Object, error) {
 	}
 	obj := p.Version.New()
 	more, err := kjson.UnmarshalStrict(after, obj)
-	if changed := changedType(p, obj, after, err != nil); changed != nil {
+	if changed := changedType(p, obj, after); changed != nil {
 		return nil, changed
 	}
 	if err != nil {
@@ -75,19 +75,13 @@ func invalidPatch(after []byte, err error) error {
 		field.Invalid(field.NewPath("patch"), string(after), err.Error())})
 }
 
-// changedType refuses a patch that makes another kind of the object; one that takes the type away is none. unread: the type
-// was perhaps not read, for something else is wrong too.
-func changedType(p *Patch, obj resource.Object, after []byte, unread bool) error {
+// changedType refuses a patch that makes another kind of the object; one that takes the type away is none. Of custom kinds
+// only a type that cannot be read is refused here: their rules compare it.
+func changedType(p *Patch, obj resource.Object, after []byte) error {
 	want := p.Version.Kind
 	got := obj.GetObjectKind().GroupVersionKind()
 	if got == want {
 		return nil
-	}
-	if p.Version.Resource.Custom != nil {
-		if unread {
-			return nil
-		}
-		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the patch changes the type", got.Kind, got.Version, want.Kind))
 	}
 	var named struct {
 		APIVersion string `json:"apiVersion,omitempty"`
@@ -95,6 +89,12 @@ func changedType(p *Patch, obj resource.Object, after []byte, unread bool) error
 	}
 	if err := json.Unmarshal(after, &named); err != nil {
 		return invalidPatch(after, fmt.Errorf("couldn't get version/kind; json parse error: %w", err))
+	}
+	if _, err := schema.ParseGroupVersion(named.APIVersion); err != nil {
+		return invalidPatch(after, err)
+	}
+	if p.Version.Resource.Custom != nil {
+		return nil
 	}
 	if named.APIVersion == "" {
 		if named.Kind != "" && !encode.Recognizes(want.GroupVersion().WithKind(named.Kind)) {

@@ -29,9 +29,7 @@ func (v *Verbs) Create(ctx context.Context, q Request, obj resource.Object, opts
 	}
 	q = q.withOptions("CreateOptions", &opts)
 	wipeSystemFields(obj)
-	if q.Version.Resource.Default != nil {
-		q.Version.Resource.Default(obj)
-	}
+	v.fill(q.Version.Resource, obj)
 	for try := 1; ; try++ {
 		again := obj
 		generated := obj.GetGenerateName() != "" && obj.GetName() == ""
@@ -131,7 +129,7 @@ func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
 		r.RecordCreate(obj, q.User.Info())
 	}
 	if errs := meta.ValidateCreate(r, obj, q.Version.Validate); len(errs) > 0 {
-		return apierrors.NewInvalid(q.groupKind(), obj.GetName(), errs)
+		return apierrors.NewInvalid(q.groupKind(obj), obj.GetName(), errs)
 	}
 	if r.Warnings != nil {
 		for _, w := range r.Warnings(obj, nil) {
@@ -153,6 +151,16 @@ func wipeSystemFields(obj resource.Object) {
 	obj.SetSelfLink("")
 	obj.SetUID("")
 	obj.SetCreationTimestamp(metav1.Time{})
+}
+
+// fill adds what a client left out.
+func (v *Verbs) fill(r *resource.Resource, obj resource.Object) {
+	if r.Default != nil {
+		r.Default(obj)
+	}
+	if r.Stamp != nil {
+		r.Stamp(obj, v.Clock.Now())
+	}
 }
 
 func (v *Verbs) fillSystemFields(r *resource.Resource, obj resource.Object) {

@@ -41,8 +41,9 @@ func (v *Verbs) Patch(ctx context.Context, q Request, kind types.PatchType, body
 			if err != nil {
 				return nil, err
 			}
-			if q.Version.Resource.Default != nil {
-				q.Version.Resource.Default(obj)
+			// What is applied to a custom object has its defaults by now, unless it changes nothing.
+			if q.Version.Resource.Custom == nil || kind != types.ApplyPatchType {
+				v.fill(q.Version.Resource, obj)
 			}
 			return obj, nil
 		},

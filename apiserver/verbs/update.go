@@ -49,9 +49,7 @@ func (v *Verbs) Update(ctx context.Context, q Request, obj resource.Object, opts
 	if err := checkName(&q, obj); err != nil {
 		return Result{}, err
 	}
-	if q.Version.Resource.Default != nil {
-		q.Version.Resource.Default(obj)
-	}
+	v.fill(q.Version.Resource, obj)
 	door, err := doorOf(&q)
 	if err != nil {
 		return Result{}, err
@@ -277,7 +275,7 @@ func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old 
 		errs = append(errs, validate(obj, old)...)
 	}
 	if len(errs) > 0 {
-		return apierrors.NewInvalid(q.groupKind(), q.Name, errs)
+		return apierrors.NewInvalid(q.groupKind(obj), q.Name, errs)
 	}
 	warnings := r.Warnings
 	if door != nil {

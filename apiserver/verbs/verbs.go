@@ -15,6 +15,7 @@ import (
 	"proa/apiserver/encode"
 	"proa/apiserver/patch"
 	"proa/kinds"
+	"proa/kinds/resource"
 	"proa/store"
 )
 
@@ -93,7 +94,11 @@ func (q *Request) groupResource() schema.GroupResource {
 }
 
 // groupKind is what errors call the object: upstream's rules know one group of each kind, whichever a request came through.
-func (q *Request) groupKind() schema.GroupKind {
+// An object of a custom kind is called as it calls itself, even if that is what is wrong with it.
+func (q *Request) groupKind(obj resource.Object) schema.GroupKind {
+	if q.Version.Resource.Custom != nil {
+		return obj.GetObjectKind().GroupVersionKind().GroupKind()
+	}
 	return q.Version.Resource.GroupVersionKind().GroupKind()
 }
 

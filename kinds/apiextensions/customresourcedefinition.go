@@ -24,7 +24,7 @@ func CustomResourceDefinition() *resource.Resource {
 		Kind: "CustomResourceDefinition", ShortNames: []string{"crd", "crds"}, Categories: []string{"api-extensions"},
 		New:            func() resource.Object { return &apiextensionsv1.CustomResourceDefinition{} },
 		NewList:        func() runtime.Object { return &apiextensionsv1.CustomResourceDefinitionList{} },
-		Default:        resource.Do(apiextensionsv1.SetObjectDefaults_CustomResourceDefinition),
+		Default:        resource.Do(setDefaults),
 		PrepareCreate:  resource.Do(prepareCreate),
 		PrepareUpdate:  resource.Do2(prepareUpdate),
 		Validate:       resource.Typed(validate),
@@ -43,13 +43,30 @@ func CustomResourceDefinition() *resource.Resource {
 	}
 }
 
+func setDefaults(d *apiextensionsv1.CustomResourceDefinition) {
+	apiextensionsv1.SetObjectDefaults_CustomResourceDefinition(d)
+	if w := d.Spec.Conversion.Webhook; w != nil && w.ConversionReviewVersions == nil {
+		dropWebhook(d)
+	}
+}
+
+// dropWebhook leaves out a conversion webhook of which nothing is said: upstream loses it where it turns a definition into its
+// internal type, and one whose list of versions is empty where it stores that.
+func dropWebhook(d *apiextensionsv1.CustomResourceDefinition) {
+	if c := d.Spec.Conversion; c != nil && c.Webhook != nil && c.Webhook.ClientConfig == nil && len(c.Webhook.ConversionReviewVersions) == 0 {
+		c.Webhook = nil
+	}
+}
+
 func prepareCreate(d *apiextensionsv1.CustomResourceDefinition) {
+	dropWebhook(d)
 	d.Status = apiextensionsv1.CustomResourceDefinitionStatus{}
 	d.Generation = 1
 	addStoredVersion(d)
 }
 
 func prepareUpdate(d, old *apiextensionsv1.CustomResourceDefinition) {
+	dropWebhook(d)
 	d.Status = *old.Status.DeepCopy()
 	meta.CountGeneration(d, old, !equality.Semantic.DeepEqual(old.Spec, d.Spec))
 	addStoredVersion(d)
@@ -62,8 +79,13 @@ func prepareStatus(d, old *apiextensionsv1.CustomResourceDefinition) {
 
 // addStoredVersion notes that objects may now be stored in the storage version; only people take versions off the list.
 func addStoredVersion(d *apiextensionsv1.CustomResourceDefinition) {
-	if version := StorageVersion(d); version != "" && !slices.Contains(d.Status.StoredVersions, version) {
-		d.Status.StoredVersions = append(d.Status.StoredVersions, version)
+	for i := range d.Spec.Versions {
+		if v := &d.Spec.Versions[i]; v.Storage {
+			if !slices.Contains(d.Status.StoredVersions, v.Name) { // "" too, which is refused as a name alone
+				d.Status.StoredVersions = append(d.Status.StoredVersions, v.Name)
+			}
+			return
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	internal "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -39,24 +40,30 @@ func validateUpdate(d, old *apiextensionsv1.CustomResourceDefinition) field.Erro
 	return validation.ValidateCustomResourceDefinitionUpdate(context.Background(), in, before)
 }
 
-// onlyFollowable takes out selectable fields where the schema is not structural, which the rules say too: they would follow
-// the fields through no schema, and panic.
+// onlyFollowable takes out selectable fields that the rules would follow through a schema that is not structural, and panic;
+// they say of the schema too what is wrong with it.
 func onlyFollowable(d *internal.CustomResourceDefinitionSpec) {
-	followable := func(of *internal.CustomResourceValidation) bool {
+	structured := func(of *internal.CustomResourceValidation) bool {
 		if of == nil || of.OpenAPIV3Schema == nil {
 			return true // nothing is followed
 		}
 		_, err := structural.NewStructural(of.OpenAPIV3Schema)
 		return err == nil
 	}
-	if v := d.Validation; !followable(v) || v != nil && v.OpenAPIV3Schema == nil { // of all versions, a schema that is none is followed too
+	v := d.Validation
+	if none := v != nil && v.OpenAPIV3Schema == nil; (none || !structured(v)) && follows(d.SelectableFields) { // of all versions, a schema that is none is followed too
 		d.SelectableFields = nil
 	}
 	for i := range d.Versions {
-		if !followable(d.Versions[i].Schema) {
-			d.Versions[i].SelectableFields = nil
+		if v := &d.Versions[i]; !structured(v.Schema) && follows(v.SelectableFields) {
+			v.SelectableFields = nil
 		}
 	}
+}
+
+// follows says whether one of the paths is followed into a schema: others are refused for what they are.
+func follows(selectable []internal.SelectableField) bool {
+	return slices.ContainsFunc(selectable, func(f internal.SelectableField) bool { return strings.HasPrefix(f.JSONPath, ".") })
 }
 
 func validateStatus(d, old *apiextensionsv1.CustomResourceDefinition) field.ErrorList {

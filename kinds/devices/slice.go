@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -25,15 +27,14 @@ func ResourceSlice() *resource.Resource {
 		Group: resourcev1.GroupName, Version: "v1", Name: "resourceslices", Singular: "resourceslice", Kind: "ResourceSlice",
 		New:     func() resource.Object { return &resourcev1.ResourceSlice{} },
 		NewList: func() runtime.Object { return &resourcev1.ResourceSliceList{} },
+		Stamp:   stampTaints,
 		PrepareCreate: resource.Do(func(s *resourcev1.ResourceSlice) {
 			s.Generation = 1
 			dropUnserved(&s.Spec)
-			stampTaints(s)
 		}),
 		PrepareUpdate: resource.Do2(func(s, old *resourcev1.ResourceSlice) {
+			meta.CountGeneration(s, old, !equality.Semantic.DeepEqual(s.Spec, old.Spec)) // what is dropped counts, as upstream has it
 			dropUnserved(&s.Spec)
-			keepTaintTimes(s, old)
-			meta.CountGeneration(s, old, !equality.Semantic.DeepEqual(s.Spec, old.Spec))
 		}),
 		Validate:       resource.Typed(func(s *resourcev1.ResourceSlice) field.ErrorList { return validateSlice(&s.Spec, nil) }),
 		ChecksNameOnce: true,
@@ -79,32 +80,14 @@ func dropUnserved(s *resourcev1.ResourceSliceSpec) {
 	}
 }
 
-// stampTaints says since when devices are tainted.
-func stampTaints(s *resourcev1.ResourceSlice) {
+// stampTaints says since when devices are tainted: as upstream has it, since the last write that did not say so.
+func stampTaints(obj resource.Object, now time.Time) {
+	s := obj.(*resourcev1.ResourceSlice)
 	for i := range s.Spec.Devices {
 		for j := range s.Spec.Devices[i].Taints {
 			if t := &s.Spec.Devices[i].Taints[j]; t.TimeAdded == nil {
-				t.TimeAdded = s.CreationTimestamp.DeepCopy()
-			}
-		}
-	}
-}
-
-// keepTaintTimes keeps the time of taints that the writer sends without it.
-func keepTaintTimes(s, old *resourcev1.ResourceSlice) {
-	for i := range s.Spec.Devices {
-		d := &s.Spec.Devices[i]
-		was := lookupDevice(&old.Spec, d.Name)
-		if was == nil {
-			continue
-		}
-		for j := range d.Taints {
-			t := &d.Taints[j]
-			k := slices.IndexFunc(was.Taints, func(o resourcev1.DeviceTaint) bool {
-				return o.Key == t.Key && o.Effect == t.Effect && o.Value == t.Value
-			})
-			if t.TimeAdded == nil && k >= 0 {
-				t.TimeAdded = was.Taints[k].TimeAdded.DeepCopy()
+				at := metav1.NewTime(now).Rfc3339Copy()
+				t.TimeAdded = &at
 			}
 		}
 	}

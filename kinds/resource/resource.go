@@ -23,8 +23,8 @@ type Object interface {
 
 // Resource is one row of the table of kinds. Functions that are nil do nothing.
 //
-// Order of a create: decode, Default, admission, PrepareCreate, Validate, store.
-// Order of an update: decode, Default, admission, PrepareUpdate, ValidateUpdate, store.
+// Order of a create: decode, Default, Stamp, admission, PrepareCreate, Validate, store.
+// Order of an update: decode, Default, Stamp, admission, PrepareUpdate, ValidateUpdate, store.
 // All functions are pure but for changing the object that is named first; they may be called from many goroutines.
 type Resource struct {
 	Group      string // "" is the core group
@@ -47,6 +47,8 @@ type Resource struct {
 
 	// Default fills in what the client left out. It is applied to everything decoded from a client.
 	Default func(obj Object)
+	// Stamp is Default for times that are those of the write.
+	Stamp func(obj Object, now time.Time)
 	// PrepareCreate resets what a client may not set when it creates, such as status.
 	PrepareCreate func(obj Object)
 	// RecordCreate notes who creates an object, after PrepareCreate.
