@@ -18,7 +18,7 @@ import (
 
 // sketch sets the fields of to, an empty struct, that the patch names. from keeps sharing them.
 func (p *plan) sketch(to, from reflect.Value, patch map[string]any, strategic bool) (whole bool) {
-	if strategic && directs(patch) {
+	if strategic && p.directs(patch) {
 		to.Set(from)
 		return true
 	}
@@ -54,7 +54,7 @@ func (p *plan) graft(to, sketch reflect.Value, patch map[string]any, strategic b
 		}
 		s, t := sketch.FieldByIndex(field.index), to.FieldByIndex(field.index)
 		inner, nested := value.(map[string]any)
-		if !nested || field.plan.shape != structShape || strategic && directs(inner) {
+		if !nested || field.plan.shape != structShape || strategic && field.plan.directs(inner) {
 			t.Set(s)
 			continue
 		}
@@ -69,10 +69,15 @@ func (p *plan) graft(to, sketch reflect.Value, patch map[string]any, strategic b
 	}
 }
 
-// directs says whether a strategic patch speaks of the whole object that it is for, not only of its fields.
-func directs(patch map[string]any) bool {
+// directs says whether a strategic patch speaks of the whole object that it is for, not only of its fields; or of a field that
+// is no list as of one, which it may name as an object beside that.
+func (p *plan) directs(patch map[string]any) bool {
 	for name := range patch {
-		if name == "$patch" || name == "$retainKeys" {
+		if !strings.HasPrefix(name, "$") {
+			continue
+		}
+		field := p.named(name, true)
+		if name == "$patch" || name == "$retainKeys" || field != nil && field.plan.shape == structShape {
 			return true
 		}
 	}

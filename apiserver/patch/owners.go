@@ -47,7 +47,7 @@ func (f *Fields) updateQuickly(u *update, v *encode.Version, old, obj resource.O
 	r := v.Resource
 	p, err := f.planOf(r)
 	skip, plain := skipped(r, u.subresource)
-	if err != nil || !plain || v.OwnFields() && v.Kind != r.GroupVersionKind() {
+	if err != nil || !plain || v.OwnFields() && v.Kind != r.GroupVersionKind() || p.keyless(obj, skip) {
 		return false
 	}
 	live := old
@@ -277,6 +277,7 @@ func compareOwners(a, b metav1.ManagedFieldsEntry) int {
 type kindPlan struct {
 	*plan
 	empty resource.Object // shared
+	loose []*fieldPlan    // parts with lists whose elements may leave out all that names them
 }
 
 // planOf is the plan of a kind, worked out when the kind is first written.
@@ -291,7 +292,12 @@ func (f *Fields) planOf(r *resource.Resource) (*kindPlan, error) {
 		f.mu.planner = newPlanner() // what it holds may be half done
 		return nil, fmt.Errorf("plan fields of %s: %w", r.Table(), err)
 	}
-	k := &kindPlan{p, r.New()}
+	k := &kindPlan{plan: p, empty: r.New()}
+	for i := range p.fields {
+		if field := &p.fields[i]; field.plan.loose(map[*plan]bool{}) {
+			k.loose = append(k.loose, field)
+		}
+	}
 	f.plans.Store(r, k)
 	return k, nil
 }
