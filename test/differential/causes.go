@@ -10,7 +10,8 @@ import (
 // causes lists what a failure was for, once each, since several of upstream's rules may find the same.
 //
 // Upstream walks maps in any order, and names the managers of a field in the order in which they came within a second. Causes
-// that follow each other and are about one map, or one field, are therefore sorted; the order of all others is the answer's.
+// that follow each other and are about one map, or one field, are therefore sorted, and those of custom objects, whose schema is
+// a map; the order of all others is the answer's.
 func causes(status map[string]any) []string {
 	details, _ := status["details"].(map[string]any)
 	list, _ := details["causes"].([]any)
@@ -24,6 +25,10 @@ func causes(status map[string]any) []string {
 		if !slices.Contains(out, line) {
 			out, fields = append(out, line), append(fields, wholeMap(foundAt(line, fmt.Sprint(cause["field"]))))
 		}
+	}
+	if details["group"] == customs[0].gvk.Group {
+		slices.Sort(out)
+		return out
 	}
 	for from := 0; from < len(out); {
 		to := from + 1

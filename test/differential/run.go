@@ -90,7 +90,8 @@ func about(e exchange) (collection, name string) {
 		return path, ""
 	}
 	collection = parts[n-1]
-	if len(parts) > n {
+	named := len(parts) > n
+	if creates := e.request.method == "POST" && len(parts) <= n+1; named && !creates { // upstream creates what the body names
 		return collection, parts[n]
 	}
 	if e.request.method == "POST" {
