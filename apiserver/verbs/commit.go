@@ -79,13 +79,16 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 			return Result{Item: old}, nil
 		}
 	}
-	if v.hollow.has(obj) {
+	if v.settle.Hollow(obj) {
 		op.Value = nil // everyone reads what the bytes say
 	} else {
 		op.Stamp = func(rev store.Revision) { encode.Stamp(obj, r, rev) }
 	}
 	if dryRun {
 		return v.tried(op, r, old, sent)
+	}
+	if op.Value != nil {
+		v.settle.Share(obj, valueOf(old))
 	}
 	rev, err := v.Store.Commit(ctx, append(claims, op)...)
 	if err != nil {
@@ -96,6 +99,15 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 		created = old.Created
 	}
 	return Result{Item: v.published(op, rev, created), Created: old == nil}, nil
+}
+
+// valueOf is the object of an item, or nil.
+func valueOf(item *store.Item) resource.Object {
+	if item == nil {
+		return nil
+	}
+	obj, _ := item.Value().(resource.Object) // one that cannot be decoded is none
+	return obj
 }
 
 // tried is the object that op would store, as it would be read. Like upstream, a try of a creation keeps the revision that the
