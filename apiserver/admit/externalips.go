@@ -27,7 +27,7 @@ func denyExternalIPs(allowed bool) func(context.Context, *Attributes) error {
 		}
 		for _, ip := range service.Spec.ExternalIPs {
 			if !slices.Contains(before, ip) {
-				return Forbidden(a, errors.New("Use of external IPs is denied by admission control.")) //nolint:staticcheck // upstream's text
+				return Forbidden(a, errors.New("Use of external IPs is denied by admission control")) //nolint:staticcheck // upstream's text
 			}
 		}
 		return nil

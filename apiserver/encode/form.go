@@ -315,8 +315,11 @@ func Decoder(table *kinds.Table) func(*store.Item) any {
 	}
 }
 
-// Stamp sets what the stored bytes leave out: the type's name and the resourceVersion.
+// Stamp sets what the stored bytes leave out: the type's name and the resourceVersion, and what the kind says.
 func Stamp(obj resource.Object, r *resource.Resource, rev store.Revision) {
+	if r.Unstored != nil {
+		r.Unstored(obj)
+	}
 	obj.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
 	obj.SetResourceVersion(FormatRevision(rev))
 }

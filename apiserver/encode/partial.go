@@ -44,7 +44,9 @@ func (p Responder) listPartial(w http.ResponseWriter, l *List) error {
 	list := &metav1.PartialObjectMetadataList{
 		TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadataList", APIVersion: metav1.GroupName + "/" + p.Accept.Version},
 		ListMeta: l.meta(),
-		Items:    make([]metav1.PartialObjectMetadata, 0, len(l.Items)),
+	}
+	if len(l.Items) > 0 { // upstream's list of none is null
+		list.Items = make([]metav1.PartialObjectMetadata, 0, len(l.Items))
 	}
 	for _, item := range l.Items {
 		ruled, err := l.Version.Ruled(item)

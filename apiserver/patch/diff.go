@@ -189,6 +189,9 @@ func equal(l, r reflect.Value) bool {
 		a, b := l.Interface().(resource.Quantity), r.Interface().(resource.Quantity)
 		return a.Cmp(b) == 0
 	}
+	if l.Kind() == reflect.Slice { // and in it neither, as the field-ownership library has it
+		return equality.Semantic.DeepEqualWithNilDifferentFromEmpty(l.Interface(), r.Interface())
+	}
 	return equality.Semantic.DeepEqual(l.Interface(), r.Interface())
 }
 

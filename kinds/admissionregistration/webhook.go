@@ -24,6 +24,9 @@ func Webhooks(configuration resource.Object) []admissionv1.MutatingWebhook {
 	case *admissionv1.MutatingWebhookConfiguration:
 		return c.Webhooks
 	case *admissionv1.ValidatingWebhookConfiguration:
+		if c.Webhooks == nil {
+			return nil // a new generation tells it from none
+		}
 		webhooks := make([]admissionv1.MutatingWebhook, len(c.Webhooks))
 		for i := range c.Webhooks {
 			webhooks[i] = alike(&c.Webhooks[i])

@@ -24,6 +24,7 @@ func StatefulSet() *resource.Resource {
 		NewList: func() runtime.Object { return &appsv1.StatefulSetList{} },
 		Blank:   resource.Do(func(o *appsv1.StatefulSet) { o.Spec.Replicas = new(int32(0)) }),
 
+		Unstored:       resource.Do(nameClaimTypes),
 		Default:        resource.Do(defaultStatefulSet),
 		PrepareCreate:  resource.Do(prepareStatefulSetCreate),
 		PrepareUpdate:  resource.Do2(prepareStatefulSetUpdate),
@@ -59,6 +60,14 @@ func statefulSetRow(s *appsv1.StatefulSet) []any {
 	return []any{s.Name, fmt.Sprintf("%d/%d", s.Status.ReadyReplicas, replicasOf(s.Spec.Replicas)), meta.Since(s.CreationTimestamp), names, images}
 }
 
+// nameClaimTypes says of each claim template what it is, as clients expect who apply the whole set again. Bytes do not.
+func nameClaimTypes(s *appsv1.StatefulSet) {
+	for i := range s.Spec.VolumeClaimTemplates {
+		claim := &s.Spec.VolumeClaimTemplates[i]
+		claim.APIVersion, claim.Kind = "v1", "PersistentVolumeClaim"
+	}
+}
+
 func defaultStatefulSet(s *appsv1.StatefulSet) {
 	defaultInt(&s.Spec.Replicas, 1)
 	defaultInt(&s.Spec.RevisionHistoryLimit, 10)
@@ -86,9 +95,9 @@ func defaultStatefulSet(s *appsv1.StatefulSet) {
 		retention.WhenScaled = appsv1.RetainPersistentVolumeClaimRetentionPolicyType
 	}
 	podspec.DefaultTemplate(&s.Spec.Template)
+	nameClaimTypes(s)
 	for i := range s.Spec.VolumeClaimTemplates {
 		claim := &s.Spec.VolumeClaimTemplates[i]
-		claim.APIVersion, claim.Kind = "v1", "PersistentVolumeClaim"
 		podspec.DefaultClaimSpec(&claim.Spec)
 		if claim.Status.Phase == "" {
 			claim.Status.Phase = corev1.ClaimPending

@@ -25,7 +25,6 @@ func ReplicationController() *resource.Resource {
 		ShortNames: []string{"rc"}, Categories: []string{"all"}, Namespaced: true,
 		New:     func() resource.Object { return &corev1.ReplicationController{} },
 		NewList: func() runtime.Object { return &corev1.ReplicationControllerList{} },
-		Blank:   resource.Do(func(o *corev1.ReplicationController) { o.Spec.Replicas = new(int32(0)) }),
 
 		Default:        resource.Do(defaultReplicationController),
 		PrepareCreate:  resource.Do(createReplicationController),

@@ -94,12 +94,21 @@ func syncClusterIPs(service, old *corev1.Service) {
 func createService(service *corev1.Service) {
 	service.Status = corev1.ServiceStatus{}
 	KeepAllocated(service, nil)
+	dropTrafficPolicy(service)
+}
+
+// dropTrafficPolicy clears what upstream keeps of a name elsewhere, and shows to nobody.
+func dropTrafficPolicy(service *corev1.Service) {
+	if service.Spec.Type == corev1.ServiceTypeExternalName {
+		service.Spec.InternalTrafficPolicy = nil
+	}
 }
 
 func updateService(service, old *corev1.Service) {
 	KeepAllocated(service, old)
 	service.Status = *old.Status.DeepCopy()
 	dropForeignFields(service, old)
+	dropTrafficPolicy(service)
 }
 
 // dropForeignFields clears what a change of type leaves without meaning, if it may have been filled in for the

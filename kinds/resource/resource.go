@@ -39,6 +39,8 @@ type Resource struct {
 
 	New     func() Object
 	NewList func() runtime.Object
+	// Unstored, if set, fills in what the stored bytes of an object leave out.
+	Unstored func(obj Object)
 	// Blank, if set, fills in what upstream's conversion makes of an object that sets nothing, such as bookmarks carry.
 	Blank func(obj Object)
 	// ConvertedAnnotations are kept as annotations here, and in upstream as fields that its conversion shows as annotations:
