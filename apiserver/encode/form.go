@@ -311,6 +311,7 @@ func Decoder(table *kinds.Table) func(*store.Item) any {
 		shareOwners(obj, item.Data)
 		Stamp(obj, r, item.Revision)
 		pool.Share(obj, nil)
+		pool.Remember(obj)
 		return obj
 	}
 }

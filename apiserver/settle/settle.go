@@ -44,8 +44,9 @@ func (p *Pool) Hollow(obj resource.Object) bool {
 	return p.of(v.Type()).plan.hollow(v)
 }
 
-// Share makes obj, which is not yet published, share memory with old, its version before, or if that is nil with the newest
-// object of its kind that has the same owner and namespace. Both say what they said before. Custom objects are left alone.
+// Share makes obj, which is not yet published, share memory with old, its version before, or if that is nil with the object of
+// its kind that was remembered last and has the same owner and namespace. Both say what they said before. Custom objects are
+// left alone.
 func (p *Pool) Share(obj, old resource.Object) {
 	if isCustom(obj) {
 		return
@@ -53,8 +54,7 @@ func (p *Pool) Share(obj, old resource.Object) {
 	v := reflect.ValueOf(obj).Elem()
 	k := p.of(v.Type())
 	if old == nil {
-		slot := &k.recent[slotOf(obj)]
-		if newest := slot.Swap(&obj); newest != nil {
+		if newest := k.recent[slotOf(obj)].Load(); newest != nil {
 			old = *newest
 		}
 	}
@@ -63,6 +63,13 @@ func (p *Pool) Share(obj, old resource.Object) {
 	}
 	if w := reflect.ValueOf(old).Elem(); w.Type() == v.Type() {
 		k.plan.share(v.Addr().UnsafePointer(), w.Addr().UnsafePointer())
+	}
+}
+
+// Remember has others share with obj. It is published: nobody changes it any more, not even what names its revision.
+func (p *Pool) Remember(obj resource.Object) {
+	if !isCustom(obj) {
+		p.of(reflect.TypeOf(obj).Elem()).recent[slotOf(obj)].Store(&obj)
 	}
 }
 

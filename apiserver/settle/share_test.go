@@ -31,6 +31,7 @@ func TestShare(t *testing.T) {
 	for _, obj := range []*corev1.Pod{a, b, c, stranger} {
 		before := text(t, obj)
 		p.Share(obj, nil)
+		p.Remember(obj)
 		if after := text(t, obj); after != before {
 			t.Errorf("it said %s and says %s", before, after)
 		}
@@ -62,7 +63,7 @@ func TestShareWithOld(t *testing.T) {
 	old, next := pod("a", "1", "1"), pod("a", "1", "1")
 	next.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
 	old.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
-	p.Share(pod("b", "1", "1"), nil)
+	p.Remember(pod("b", "1", "1"))
 	p.Share(next, old)
 	if &next.Spec.Containers[0] != &old.Spec.Containers[0] {
 		t.Error("equal lists are not shared")

@@ -94,6 +94,9 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 	if err != nil {
 		return Result{}, err
 	}
+	if op.Value != nil && old == nil {
+		v.settle.Remember(obj)
+	}
 	created := rev
 	if old != nil {
 		created = old.Created
@@ -117,6 +120,9 @@ func (v *Verbs) tried(op store.Op, r *resource.Resource, old *store.Item, sent s
 	obj, err := would.Stored()
 	if err != nil {
 		return Result{}, err
+	}
+	if op.Value == nil {
+		obj = copyOf(obj) // what was decoded is shared
 	}
 	obj.SetResourceVersion(sent)
 	return v.dry(obj, r, old)
