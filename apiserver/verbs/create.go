@@ -93,11 +93,11 @@ func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, 
 		return Result{}, err
 	}
 	q.Name = obj.GetName() // some kinds name what has none
+	a.Name = q.Name
 	claims, err := v.Admission.Claim(ctx, a)
 	if err != nil {
 		return Result{}, err
 	}
-	a.Name = q.Name
 	if err := v.validate(ctx, &q, a); err != nil {
 		return Result{}, err
 	}
