@@ -14,7 +14,6 @@ import (
 	"proa/apiserver/auth"
 	"proa/apiserver/encode"
 	"proa/apiserver/patch"
-	"proa/apiserver/settle"
 	"proa/kinds"
 	"proa/kinds/resource"
 	"proa/store"
@@ -43,7 +42,7 @@ type Verbs struct {
 	Config
 	decode func(*store.Item) any
 	crowds crowds
-	settle settle.Pool
+	hollow hollows
 }
 
 // New makes the verbs of a configuration.
