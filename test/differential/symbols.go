@@ -66,6 +66,7 @@ var (
 	credential     = regexp.MustCompile(`X509SHA256=[0-9a-f]{64}`)
 	addrForm       = regexp.MustCompile(`\b10\.96\.[0-9]{1,3}\.[0-9]{1,3}\b`)
 	managers       = regexp.MustCompile(`\\"managedFields\\":\[.*?\],\\"name\\":`) // in an object that an error quotes: their order depends on when they came
+	celType        = regexp.MustCompile(`selfType[0-9]+`)                          // drawn for each expression that is compiled
 	quotedPort     = regexp.MustCompile(`((?:nodePort|healthCheckNodePort)\\?":)3[0-3][0-9]{3}`)
 	cellPort       = regexp.MustCompile(`:3[0-3][0-9]{3}/`) // of a Service's row
 	newestForm     = regexp.MustCompile(`current: [0-9]+`)
@@ -156,6 +157,7 @@ func (s *symbols) message(in string) string {
 	in = managers.ReplaceAllString(in, `\"name\":`)
 	in = newestForm.ReplaceAllString(in, "current: {newest}")
 	in = quotedPort.ReplaceAllString(in, "${1}{port}")
+	in = celType.ReplaceAllString(in, "selfType")
 	return quotedRevision.ReplaceAllString(s.text(in), "$1{rv}")
 }
 
