@@ -29,9 +29,6 @@ func (s *Server) Measures() []measure.Family {
 	return append(all, stored, objects)
 }
 
-// standardDoors are looked at for each request.
-var standardDoors = discovery.StandardDoors()
-
 // servesResource says whether the request's resource is one of the server's own, and its subresource one of that.
 func (s *Server) servesResource(info *chain.Info) bool {
 	version := encode.VersionOf(s.config.Kinds, schema.GroupVersionResource{Group: info.Group, Version: info.Version, Resource: info.Resource})
@@ -47,7 +44,7 @@ func (s *Server) servesResource(info *chain.Info) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(standardDoors, func(d discovery.Door) bool {
+	return slices.ContainsFunc(s.doors, func(d discovery.Door) bool {
 		return d.Resource == r.Name && d.Group == r.Group && d.Name == info.Subresource
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"proa/apiserver/audit"
 	"proa/apiserver/auth"
 	"proa/apiserver/chain"
+	"proa/apiserver/discovery"
 	"proa/apiserver/fair"
 	"proa/apiserver/patch"
 	"proa/apiserver/verbs"
@@ -58,6 +59,7 @@ type Server struct {
 	drain   *chain.Drain
 	fair    *fair.Dispatcher
 	counts  *chain.Counts
+	doors   []discovery.Door // what no row lists
 
 	admission *admit.Chain
 }
@@ -70,7 +72,7 @@ func New(c Config) (*Server, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	s := &Server{config: c, drain: chain.NewDrain(), counts: chain.NewCounts(), admission: admit.New(c.Admission...)}
+	s := &Server{config: c, drain: chain.NewDrain(), counts: chain.NewCounts(), doors: discovery.StandardDoors(), admission: admit.New(c.Admission...)}
 	v, err := verbs.New(verbs.Config{
 		Store: c.Store, Kinds: c.Kinds, Admission: s.admission, Fields: patch.NewFields(c.Scheme),
 		Authorizer: c.Authorizer, Clock: c.Clock, Stopping: s.drain.Stopping(), Doors: doors(c.Streams), Tokens: c.Tokens, Answer: c.Answer, Observed: c.Observed,

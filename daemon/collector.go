@@ -10,10 +10,10 @@ import (
 const (
 	// gcPercent trades a little CPU for memory: most of what lives here lives long, so the default would keep as much garbage
 	// as there are objects.
-	gcPercent = 45
+	gcPercent = 50
 	// leastGarbage is what may gather between two collections in any case, in bytes: a small cluster under load would collect
 	// at every hundredth request.
-	leastGarbage = 24 << 20
+	leastGarbage = 32 << 20
 	// mostPercent bounds what leastGarbage makes of the percentage.
 	mostPercent = 800
 )
