@@ -21,7 +21,7 @@ type fanOut struct {
 	watchers, writes int
 }
 
-var fanOuts = []fanOut{{"watch", 100, 500}, {"watch.many", 1000, 500}}
+var fanOuts = []fanOut{{"watch", 100, 5000}, {"watch.many", 1000, 1000}}
 
 // fanOut lets many clients watch a namespace while config maps are created in it: events seen by all of them together in
 // a second, and the worst time from the call of a create until a watcher has read its event.
