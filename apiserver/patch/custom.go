@@ -140,7 +140,8 @@ func stampOwners(obj resource.Object, known []metav1.ManagedFieldsEntry, now tim
 func metadataModels() map[string]*spec.Schema {
 	text := *spec.StringProperty()
 	texts := spec.MapProperty(&text)
-	owner := object(map[string]spec.Schema{"apiVersion": text, "kind": text, "name": text, "uid": text,
+	said := *spec.StringProperty().WithDefault("") // what is always written, so that an owner without a uid is the one of none
+	owner := object(map[string]spec.Schema{"apiVersion": said, "kind": said, "name": said, "uid": said,
 		"controller": *spec.BooleanProperty(), "blockOwnerDeletion": *spec.BooleanProperty()})
 	owner.AddExtension("x-kubernetes-map-type", "atomic")
 	owners := spec.ArrayProperty(owner)
