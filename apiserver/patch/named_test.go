@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -65,6 +66,7 @@ func TestPatchNamedLikeWhole(t *testing.T) {
 		{body: `{"spec":{"terminationGracePeriodSeconds":5,"activeDeadlineSeconds":7}}`},
 		{body: `{"spec":{"terminationGracePeriodSeconds":5.0}}`, noMerge: true, refused: true},
 		{body: `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"7","uid":"u","creationTimestamp":null}}`},
+		{body: `{"spec":{"$deleteFromPrimitiveList/securityContext":["a"],"securityContext":{"fsGroup":5}}}`, noMerge: true},
 		{body: `{"spec":null}`},
 		{body: `{"status":{"$patch":"replace","phase":"Failed"}}`, noMerge: true},
 		{body: `{"$patch":"replace","metadata":{"name":"a"}}`, noStrategic: true, noMerge: true, refused: true},
@@ -77,7 +79,7 @@ func TestPatchNamedLikeWhole(t *testing.T) {
 		{body: `{"spec":"text"}`, noStrategic: true, noMerge: true, refused: true},
 		{body: `[]`, noStrategic: true, noMerge: true, refused: true},
 	} {
-		for _, kind := range []types.PatchType{types.StrategicMergePatchType, types.MergePatchType} {
+		for _, kind := range slices.Repeat([]types.PatchType{types.StrategicMergePatchType, types.MergePatchType}, 8) { // maps have several orders
 			p := &Patch{Kind: kind, Body: []byte(c.body), Version: encode.Stored(table.ByTable("pods")), Warn: func(string) {}}
 			named, gone := f.patchNamed(p, pod), c.noMerge
 			whole, err := patchJSON(p, pod)
