@@ -315,8 +315,11 @@ func oneBackend(b *networkingv1.IngressBackend) {
 	}
 }
 
-// asChecked makes metrics ones that validation lets pass: one source each, and one goal.
+// asChecked makes metrics ones that validation lets pass: one source each, and one goal. Defaults leave no behavior empty.
 func asChecked(a *autoscalingv2.HorizontalPodAutoscaler) {
+	if b := a.Spec.Behavior; b != nil && *b == (autoscalingv2.HorizontalPodAutoscalerBehavior{}) {
+		a.Spec.Behavior = nil
+	}
 	for i := range a.Spec.Metrics {
 		m := &a.Spec.Metrics[i]
 		m.Type, m.Object, m.Resource, m.External, m.ContainerResource = autoscalingv2.PodsMetricSourceType, nil, nil, nil, nil

@@ -81,6 +81,7 @@ func setDefaults(a *autoscalingv2.HorizontalPodAutoscaler) {
 	if b := a.Spec.Behavior; b != nil {
 		b.ScaleUp, b.ScaleDown = UpRules(b.ScaleUp), DownRules(b.ScaleDown)
 	}
+	dropAnnotations(a.Annotations) // v2 has fields for them
 }
 
 func cpuMetric(utilization int32) autoscalingv2.MetricSpec {

@@ -2,8 +2,6 @@ package autoscaling
 
 import (
 	"encoding/json"
-	"fmt"
-	"maps"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -19,6 +17,8 @@ const (
 	statusesAnnotation   = "autoscaling.alpha.kubernetes.io/current-metrics"
 	conditionsAnnotation = "autoscaling.alpha.kubernetes.io/conditions"
 	behaviorAnnotation   = "autoscaling.alpha.kubernetes.io/behavior"
+	upAnnotation         = "autoscaling.alpha.kubernetes.io/scale-up-tolerance"
+	downAnnotation       = "autoscaling.alpha.kubernetes.io/scale-down-tolerance"
 )
 
 func fromV1(obj resource.Object) (resource.Object, error) {
@@ -33,35 +33,47 @@ func fromV1(obj resource.Object) (resource.Object, error) {
 			Name: corev1.ResourceCPU, Current: autoscalingv2.MetricValueStatus{AverageUtilization: share},
 		}}}
 	}
-	var metrics []autoscalingv1.MetricSpec
-	var statuses []autoscalingv1.MetricStatus
-	for key, into := range map[string]any{
-		metricsAnnotation: &metrics, behaviorAnnotation: &to.Spec.Behavior, statusesAnnotation: &statuses, conditionsAnnotation: &to.Status.Conditions,
-	} {
-		if text, set := from.Annotations[key]; set {
-			if err := json.Unmarshal([]byte(text), into); err != nil {
-				return nil, fmt.Errorf("annotation %s: %w", key, err)
-			}
-			delete(to.Annotations, key)
+	if metrics, ok := annotated[[]autoscalingv1.MetricSpec](from, metricsAnnotation); ok {
+		for i := range metrics {
+			to.Spec.Metrics = append(to.Spec.Metrics, specFromV1(&metrics[i]))
 		}
-	}
-	for i := range metrics {
-		to.Spec.Metrics = append(to.Spec.Metrics, specFromV1(&metrics[i]))
-	}
-	if len(statuses) > 0 {
-		to.Status.CurrentMetrics = nil // these have more to say
-	}
-	for i := range statuses {
-		to.Status.CurrentMetrics = append(to.Status.CurrentMetrics, statusFromV1(&statuses[i]))
-	}
-	if len(to.Annotations) == 0 {
-		to.Annotations = nil
 	}
 	if share := from.Spec.TargetCPUUtilizationPercentage; share != nil {
 		to.Spec.Metrics = append(to.Spec.Metrics, cpuMetric(*share))
 	}
+	if behavior, ok := annotated[autoscalingv2.HorizontalPodAutoscalerBehavior](from, behaviorAnnotation); ok && behavior != (autoscalingv2.HorizontalPodAutoscalerBehavior{}) {
+		to.Spec.Behavior = &behavior
+	}
+	if statuses, ok := annotated[[]autoscalingv1.MetricStatus](from, statusesAnnotation); ok {
+		to.Status.CurrentMetrics = nil // these have more to say
+		for i := range statuses {
+			to.Status.CurrentMetrics = append(to.Status.CurrentMetrics, statusFromV1(&statuses[i]))
+		}
+	}
+	if conditions, ok := annotated[[]autoscalingv2.HorizontalPodAutoscalerCondition](from, conditionsAnnotation); ok {
+		to.Status.Conditions = conditions
+	}
+	dropAnnotations(to.Annotations)
+	if len(to.Annotations) == 0 {
+		to.Annotations = nil
+	}
 	to.SetGroupVersionKind(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"))
 	return to, nil
+}
+
+// annotated is what an annotation holds. One that cannot be read says nothing, as upstream has it: anybody may write such an
+// annotation, and an object that once was stored with one is read for ever.
+func annotated[T any](from *autoscalingv1.HorizontalPodAutoscaler, key string) (held T, ok bool) {
+	text, set := from.Annotations[key]
+	ok = set && json.Unmarshal([]byte(text), &held) == nil
+	return held, ok
+}
+
+// dropAnnotations takes away what says more in v1, and what said so in versions that are gone.
+func dropAnnotations(annotations map[string]string) {
+	for _, key := range []string{metricsAnnotation, statusesAnnotation, conditionsAnnotation, behaviorAnnotation, upAnnotation, downAnnotation} {
+		delete(annotations, key)
+	}
 }
 
 func toV1(obj resource.Object) (resource.Object, error) {
@@ -73,23 +85,24 @@ func toV1(obj resource.Object) (resource.Object, error) {
 	to.Status.CurrentReplicas, to.Status.DesiredReplicas = from.Status.CurrentReplicas, from.Status.DesiredReplicas
 	var others []autoscalingv1.MetricSpec
 	for _, m := range from.Spec.Metrics {
-		if to.Spec.TargetCPUUtilizationPercentage == nil && m.Resource != nil && m.Resource.Name == corev1.ResourceCPU && m.Resource.Target.AverageUtilization != nil {
+		if m.Type != autoscalingv2.ResourceMetricSourceType || m.Resource == nil || m.Resource.Name != corev1.ResourceCPU || m.Resource.Target.AverageUtilization == nil {
+			others = append(others, specToV1(&m))
+		} else if to.Spec.TargetCPUUtilizationPercentage == nil {
 			to.Spec.TargetCPUUtilizationPercentage = m.Resource.Target.AverageUtilization
-			continue
 		}
-		others = append(others, specToV1(&m))
 	}
 	for _, m := range from.Status.CurrentMetrics {
-		if m.Resource != nil && m.Resource.Name == corev1.ResourceCPU && m.Resource.Current.AverageUtilization != nil {
+		if m.Type == autoscalingv2.ResourceMetricSourceType && m.Resource != nil && m.Resource.Name == corev1.ResourceCPU && m.Resource.Current.AverageUtilization != nil {
 			to.Status.CurrentCPUUtilizationPercentage = m.Resource.Current.AverageUtilization
 		}
 	}
+	dropAnnotations(to.Annotations)
 	extra := map[string]any{}
 	if len(others) > 0 {
 		extra[metricsAnnotation] = others
 	}
 	if from.Spec.Behavior != nil {
-		extra[behaviorAnnotation] = from.Spec.Behavior
+		extra[behaviorAnnotation] = behaviorAsText(from.Spec.Behavior)
 	}
 	if len(from.Status.CurrentMetrics) > 0 {
 		var statuses []autoscalingv1.MetricStatus
@@ -101,11 +114,8 @@ func toV1(obj resource.Object) (resource.Object, error) {
 	if len(from.Status.Conditions) > 0 {
 		extra[conditionsAnnotation] = from.Status.Conditions
 	}
-	if len(extra) > 0 {
-		to.Annotations = maps.Clone(to.Annotations)
-		if to.Annotations == nil {
-			to.Annotations = map[string]string{}
-		}
+	if len(extra) > 0 && to.Annotations == nil {
+		to.Annotations = map[string]string{}
 	}
 	for key, value := range extra {
 		text, err := json.Marshal(value)

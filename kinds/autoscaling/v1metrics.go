@@ -132,3 +132,35 @@ func statusToV1(m *autoscalingv2.MetricStatus) autoscalingv1.MetricStatus {
 	}
 	return out
 }
+
+// behaviorText is a behavior as the annotation has it: upstream writes it with the names of its internal fields, and all of
+// them. It reads them in any case.
+type behaviorText struct{ ScaleUp, ScaleDown *rulesText }
+
+type rulesText struct {
+	StabilizationWindowSeconds *int32
+	SelectPolicy               *autoscalingv2.ScalingPolicySelect
+	Policies                   []policyText
+	Tolerance                  *apiresource.Quantity
+}
+
+type policyText struct {
+	Type          autoscalingv2.HPAScalingPolicyType
+	Value         int32
+	PeriodSeconds int32
+}
+
+func behaviorAsText(b *autoscalingv2.HorizontalPodAutoscalerBehavior) behaviorText {
+	return behaviorText{rulesAsText(b.ScaleUp), rulesAsText(b.ScaleDown)}
+}
+
+func rulesAsText(rules *autoscalingv2.HPAScalingRules) *rulesText {
+	if rules == nil {
+		return nil
+	}
+	out := &rulesText{StabilizationWindowSeconds: rules.StabilizationWindowSeconds, SelectPolicy: rules.SelectPolicy, Tolerance: rules.Tolerance}
+	for _, policy := range rules.Policies {
+		out.Policies = append(out.Policies, policyText(policy))
+	}
+	return out
+}
