@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"proa/apiserver/settle"
 	"proa/kinds"
 	"proa/kinds/resource"
 	"proa/store"
@@ -290,6 +291,7 @@ func marshal(m protoMessage) ([]byte, error) {
 // Decoder makes what a store needs to decode its items. A decoded item is a resource.Object of the stored version
 // with its type and resourceVersion set; bytes that cannot be decoded, or tables that no row names, give an error value.
 func Decoder(table *kinds.Table) func(*store.Item) any {
+	var pool settle.Pool
 	return func(item *store.Item) any {
 		if isCustom(item.Data) {
 			return decodeCustom(item)
@@ -308,6 +310,8 @@ func Decoder(table *kinds.Table) func(*store.Item) any {
 		}
 		shareOwners(obj, item.Data)
 		Stamp(obj, r, item.Revision)
+		pool.Share(obj, nil)
+		pool.Remember(obj)
 		return obj
 	}
 }

@@ -79,7 +79,7 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 			return Result{Item: old}, nil
 		}
 	}
-	if v.hollow.has(obj) {
+	if v.settle.Hollow(obj) {
 		op.Value = nil // everyone reads what the bytes say
 	} else {
 		op.Stamp = func(rev store.Revision) { encode.Stamp(obj, r, rev) }
@@ -87,15 +87,30 @@ func (v *Verbs) put(ctx context.Context, q *Request, obj resource.Object, old *s
 	if dryRun {
 		return v.tried(op, r, old, sent)
 	}
+	if op.Value != nil {
+		v.settle.Share(obj, valueOf(old))
+	}
 	rev, err := v.Store.Commit(ctx, append(claims, op)...)
 	if err != nil {
 		return Result{}, err
+	}
+	if op.Value != nil && old == nil {
+		v.settle.Remember(obj)
 	}
 	created := rev
 	if old != nil {
 		created = old.Created
 	}
 	return Result{Item: v.published(op, rev, created), Created: old == nil}, nil
+}
+
+// valueOf is the object of an item, or nil.
+func valueOf(item *store.Item) resource.Object {
+	if item == nil {
+		return nil
+	}
+	obj, _ := item.Value().(resource.Object) // one that cannot be decoded is none
+	return obj
 }
 
 // tried is the object that op would store, as it would be read. Like upstream, a try of a creation keeps the revision that the
@@ -105,6 +120,9 @@ func (v *Verbs) tried(op store.Op, r *resource.Resource, old *store.Item, sent s
 	obj, err := would.Stored()
 	if err != nil {
 		return Result{}, err
+	}
+	if op.Value == nil {
+		obj = copyOf(obj) // what was decoded is shared
 	}
 	obj.SetResourceVersion(sent)
 	return v.dry(obj, r, old)

@@ -14,6 +14,7 @@ import (
 	"proa/apiserver/auth"
 	"proa/apiserver/encode"
 	"proa/apiserver/patch"
+	"proa/apiserver/settle"
 	"proa/kinds"
 	"proa/kinds/resource"
 	"proa/store"
@@ -42,7 +43,7 @@ type Verbs struct {
 	Config
 	decode func(*store.Item) any
 	crowds crowds
-	hollow hollows
+	settle settle.Pool
 }
 
 // New makes the verbs of a configuration.

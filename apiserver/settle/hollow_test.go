@@ -1,4 +1,4 @@
-package verbs
+package settle_test
 
 import (
 	"reflect"
@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"proa/apiserver/encode"
+	"proa/apiserver/settle"
 	"proa/kinds"
 	"proa/kinds/resource"
 	"proa/store"
@@ -16,7 +17,7 @@ import (
 func TestHollow(t *testing.T) {
 	table := kinds.Builtin()
 	decode := encode.Decoder(table)
-	var h hollows
+	var h settle.Pool
 	for _, r := range table.Rows() {
 		if r.Virtual || r.Custom != nil {
 			continue
@@ -32,14 +33,14 @@ func TestHollow(t *testing.T) {
 			t.Fatal(err)
 		}
 		read, ok := store.NewItem(store.Key{Table: r.Table()}, 1, 1, data, nil, decode).Value().(resource.Object)
-		if !ok || h.has(read) {
+		if !ok || h.Hollow(read) {
 			t.Errorf("%s: what was read back is hollow", r.Name)
 		}
 	}
 }
 
 // emptied makes the lists and maps of an object empty, one at a time, and counts them and those that are found.
-func emptied(obj runtime.Object, h *hollows) (lists, found int) {
+func emptied(obj runtime.Object, h *settle.Pool) (lists, found int) {
 	var visit func(v reflect.Value, depth int)
 	visit = func(v reflect.Value, depth int) {
 		switch {
@@ -57,7 +58,7 @@ func emptied(obj runtime.Object, h *hollows) (lists, found int) {
 		case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
 			lists++
 			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-			if h.has(obj.(resource.Object)) {
+			if h.Hollow(obj.(resource.Object)) {
 				found++
 			}
 			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
@@ -66,7 +67,7 @@ func emptied(obj runtime.Object, h *hollows) (lists, found int) {
 		case v.Kind() == reflect.Map:
 			lists++
 			v.Set(reflect.MakeMap(v.Type()))
-			if h.has(obj.(resource.Object)) {
+			if h.Hollow(obj.(resource.Object)) {
 				found++
 			}
 			v.SetZero()
