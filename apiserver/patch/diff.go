@@ -8,6 +8,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"proa/kinds/meta"
 )
 
 // differ compares two objects by a plan. What is there only in the new one, or is different there, is changed; what is
@@ -165,7 +168,10 @@ func target(v reflect.Value) reflect.Value {
 
 func isNull(v reflect.Value) bool { return v.IsValid() && v.Kind() == reflect.Pointer }
 
-var quantityType = reflect.TypeFor[resource.Quantity]()
+var (
+	quantityType = reflect.TypeFor[resource.Quantity]()
+	rawType      = reflect.TypeFor[runtime.RawExtension]()
+)
 
 func equal(l, r reflect.Value) bool {
 	if l.Kind() != r.Kind() {
@@ -188,6 +194,9 @@ func equal(l, r reflect.Value) bool {
 	if l.Kind() == reflect.Struct && l.Type() == quantityType {
 		a, b := l.Interface().(resource.Quantity), r.Interface().(resource.Quantity)
 		return a.Cmp(b) == 0
+	}
+	if l.Kind() == reflect.Struct && l.Type() == rawType { // in a list, it is what its bytes are
+		return meta.SameJSON(l.Interface().(runtime.RawExtension).Raw, r.Interface().(runtime.RawExtension).Raw)
 	}
 	if l.Kind() == reflect.Slice { // and in it neither, as the field-ownership library has it
 		return equality.Semantic.DeepEqualWithNilDifferentFromEmpty(l.Interface(), r.Interface())

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
 
 	"proa/apiserver/encode"
 	"proa/kinds/resource"
@@ -82,12 +83,27 @@ func (f *Fields) manager(v *encode.Version, subresource string) (*managedfields.
 		return nil, err
 	}
 	versions := versions{encode.Owned(r)}
-	m, err := managedfields.NewDefaultFieldManager(converter, versions, versions, versions, kind, r.GroupVersionKind().GroupVersion(), subresource, ownable(r, subresource))
+	m, err := managedfields.NewDefaultFieldManager(groupTypes{converter, kind.Group}, versions, versions, versions, kind, r.GroupVersionKind().GroupVersion(), subresource, ownable(r, subresource))
 	if err != nil {
 		return nil, fmt.Errorf("keep fields of %s: %w", kind, err)
 	}
 	f.mu.managers[key] = m
 	return m, nil
+}
+
+// groupTypes are the types of one API group. Upstream knows no others where it keeps ownership, so that who owns fields as the
+// other group of events has them owns none from the next write on.
+type groupTypes struct {
+	managedfields.TypeConverter
+	group string
+}
+
+// ObjectToTyped implements managedfields.TypeConverter.
+func (t groupTypes) ObjectToTyped(obj runtime.Object, options ...typed.ValidationOptions) (*typed.TypedValue, error) {
+	if gvk := obj.GetObjectKind().GroupVersionKind(); gvk.Group != t.group {
+		return nil, runtime.NewNotRegisteredErrForKind("proa", gvk)
+	}
+	return t.TypeConverter.ObjectToTyped(obj, options...)
 }
 
 // ownable lets through the fields of each version that a request can own.

@@ -7,11 +7,13 @@ import (
 	"math/rand"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -134,6 +136,50 @@ func compareHistory(t *testing.T, f *Fields, r *kind.Resource, seed int64) (quic
 		ours, theirs = a, b
 	}
 	return quick, slow
+}
+
+// Another manager that spells the same JSON otherwise owns nothing by it, but where it is an element of a list that is owned
+// as a whole.
+func TestSpelledOtherwise(t *testing.T) {
+	f := NewFields(kinds.NewScheme())
+	r := kinds.Builtin().ByTable("resourceclaims.resource.k8s.io")
+	claim := func(raw string, listed bool) kind.Object {
+		c := &resourcev1.ResourceClaim{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+		json := runtime.RawExtension{Raw: []byte(raw)}
+		if listed {
+			c.Spec.Devices.Config = []resourcev1.DeviceClaimConfiguration{{DeviceConfiguration: resourcev1.DeviceConfiguration{
+				Opaque: &resourcev1.OpaqueDeviceConfiguration{Driver: "d", Parameters: json}}}}
+		} else {
+			c.Status.Devices = []resourcev1.AllocatedDeviceStatus{{Driver: "d", Pool: "p", Device: "e", Data: &json}}
+		}
+		c.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+		return c
+	}
+	for _, c := range []struct {
+		text   string
+		listed bool
+		owned  bool
+	}{
+		{`{ "b":2, "a":1.0 }`, false, false},
+		{`{"a":1,"b":3}`, false, true},
+		{`{ "b":2, "a":1.0 }`, true, true},
+	} {
+		sub := map[bool]string{false: "status"}[c.listed]
+		old := claim(`{"a":1,"b":2}`, c.listed)
+		if err := f.Update(encode.Stored(r), sub, nil, old, "m", time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		quick, slow := claim(c.text, c.listed), claim(c.text, c.listed)
+		if err := f.Update(encode.Stored(r), sub, old, quick, "n", time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.updateSlowly(encode.Stored(r), sub, old, slow, "n"); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := describe(quick), describe(slow); got != want || strings.Contains(got, "n Update") != c.owned {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.text, got, want)
+		}
+	}
 }
 
 // describe prints who owns what, without times.

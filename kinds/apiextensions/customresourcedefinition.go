@@ -45,6 +45,7 @@ func CustomResourceDefinition() *resource.Resource {
 
 func setDefaults(d *apiextensionsv1.CustomResourceDefinition) {
 	apiextensionsv1.SetObjectDefaults_CustomResourceDefinition(d)
+	spell(d)
 	if w := d.Spec.Conversion.Webhook; w != nil && w.ConversionReviewVersions == nil {
 		dropWebhook(d)
 	}

@@ -3,7 +3,6 @@ package apps
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -71,14 +70,8 @@ func validateRevision(r *appsv1.ControllerRevision) field.ErrorList {
 
 func validateRevisionUpdate(r, old *appsv1.ControllerRevision) field.ErrorList {
 	errs := meta.NotNegative(field.NewPath("revision"), r.Revision)
-	if sameJSON(r.Data.Raw, old.Data.Raw) {
+	if meta.SameJSON(r.Data.Raw, old.Data.Raw) {
 		return errs
 	}
 	return append(errs, validation.ValidateImmutableField(r.Data, old.Data, field.NewPath("data"))...)
-}
-
-// sameJSON says whether two texts say the same, however they are spelled: patches spell anew what they do not change.
-func sameJSON(a, b []byte) bool {
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

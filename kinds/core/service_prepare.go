@@ -97,10 +97,12 @@ func createService(service *corev1.Service) {
 	dropTrafficPolicy(service)
 }
 
-// dropTrafficPolicy clears what upstream keeps of a name elsewhere, and shows to nobody.
+// dropTrafficPolicy clears what upstream keeps of a name elsewhere, and shows to nobody. A policy that there is not is left for
+// validation to refuse.
 func dropTrafficPolicy(service *corev1.Service) {
-	if service.Spec.Type == corev1.ServiceTypeExternalName {
-		service.Spec.InternalTrafficPolicy = nil
+	spec := &service.Spec
+	if spec.Type == corev1.ServiceTypeExternalName && spec.InternalTrafficPolicy != nil && slices.Contains(trafficPolicies, *spec.InternalTrafficPolicy) {
+		spec.InternalTrafficPolicy = nil
 	}
 }
 

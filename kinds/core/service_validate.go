@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,8 @@ import (
 )
 
 const onlyForLoadBalancer = "may only be used when `type` is 'LoadBalancer'"
+
+var trafficPolicies = []corev1.ServiceInternalTrafficPolicy{corev1.ServiceInternalTrafficPolicyCluster, corev1.ServiceInternalTrafficPolicyLocal}
 
 func validateServiceCreate(service *corev1.Service) field.ErrorList {
 	return validateService(service, nil)
@@ -269,9 +272,8 @@ func validateTrafficPolicies(service *corev1.Service) field.ErrorList {
 		if hasVirtualAddress(service) {
 			errs = append(errs, field.Required(path.Child("internalTrafficPolicy"), ""))
 		}
-	case *policy != corev1.ServiceInternalTrafficPolicyCluster && *policy != corev1.ServiceInternalTrafficPolicyLocal:
-		errs = append(errs, field.NotSupported(path.Child("internalTrafficPolicy"), *policy,
-			[]corev1.ServiceInternalTrafficPolicy{corev1.ServiceInternalTrafficPolicyCluster, corev1.ServiceInternalTrafficPolicyLocal}))
+	case !slices.Contains(trafficPolicies, *policy):
+		errs = append(errs, field.NotSupported(path.Child("internalTrafficPolicy"), *policy, trafficPolicies))
 	}
 	if spec.TrafficDistribution == nil {
 		return errs
