@@ -184,7 +184,8 @@ func (v *Verbs) preconditions(q *Request, c change, obj, old resource.Object) er
 
 // changeAbsent handles a name under which nothing is stored.
 func (v *Verbs) changeAbsent(ctx context.Context, q Request, c change) (Result, error) {
-	if !c.create && !(c.conditional && q.Version.Resource.AllowCreateOnUpdate) { // else a status that names a uid conflicts
+	names := q.Version.Resource.AllowCreateOnUpdate && (c.conditional || c.applied) // a status that names a uid conflicts
+	if !c.create && !names {
 		return Result{}, notFound(&q)
 	}
 	obj, err := c.apply(nil)
@@ -193,11 +194,12 @@ func (v *Verbs) changeAbsent(ctx context.Context, q Request, c change) (Result, 
 	}
 	if uid := obj.GetUID(); c.conditional && uid != "" {
 		return Result{}, uidMismatch(&q, uid, "", c.dryRun)
-	} else if !c.create {
-		return Result{}, notFound(&q)
 	} else if uid != "" {
 		return Result{}, apierrors.NewConflict(q.groupResource(), q.Name,
 			errors.New("uid mismatch: the provided object specified uid "+string(obj.GetUID())+", and no existing object was found"))
+	}
+	if !c.create {
+		return Result{}, notFound(&q)
 	}
 	if err := matchNamespace(&q, obj); err != nil {
 		return Result{}, err

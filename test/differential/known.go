@@ -48,7 +48,7 @@ var knownDifferences = []known{
 		reason: "Upstream creates a Service that is not there when its status is written or applied without a uid; Proa says that there is none."},
 	{request: "ipaddresses", where: `rows\[\]\.cells$`,
 		reason: "Upstream's rows of IPAddresses have a third cell, the age, for which there is no column."},
-	{request: "^POST pods/binding$", where: "^code$", upstream: `^500 (target|\[\])`, ours: "^422 Binding",
+	{request: "^POST pods/binding$", where: "^code$", upstream: `^500 \[?(target|\])`, ours: "^422 Binding",
 		reason: "Upstream answers a Binding that is not valid with 500, as if the server had failed; Proa with 422 and the field."},
 	{request: "^(PUT|PATCH) services$", where: "^code$", upstream: "^500 duplicate nodePort: ", ours: "^422 Service ",
 		reason: "Upstream allocates node ports of an update before it finds that the Service is not valid, and answers with 500 if two ports are to have the same; Proa with 422 and the fields."},
