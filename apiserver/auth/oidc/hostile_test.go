@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -249,6 +250,59 @@ func TestIssuerThatKeepsSilent(t *testing.T) {
 		if len(asked) > 0 {
 			t.Errorf("%s: asked for %d times more at the same time", silent, len(asked))
 		}
+	}
+}
+
+// Tokens of keys that are not known have the issuer asked for its keys once in a while, however many there are, and however it
+// answers. Meanwhile tokens of known keys are good; afterwards those of new keys are, too.
+func TestUnknownKeysAskSeldom(t *testing.T) {
+	i, clock := newIssuer(t), now
+	var asked atomic.Int32
+	var down atomic.Bool
+	i.keys = func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		if down.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: i.keyID}}})
+	}
+	a, _ := openWith(t, i.configuration(plain), func() time.Time { return clock })
+	claims := map[string]any{"id": "7", "tenant": "ours"}
+	old := i.token(claims)
+	if got := ask(a, old); !strings.HasPrefix(got, "oidc:ann") {
+		t.Fatal(got)
+	}
+	i.rotate("k2")
+	token := i.token(claims)
+	refused := func(times int32, why string) {
+		t.Helper()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if got := ask(a, token); !strings.HasPrefix(got, "error: ") || !strings.Contains(got, why) {
+					t.Errorf("%s, want %s", got, why)
+				}
+			})
+		}
+		all.Wait()
+		if asked.Load() != times {
+			t.Errorf("the issuer was asked %d times, want %d", asked.Load(), times)
+		}
+	}
+	refused(1, "failed to verify id token signature")
+	clock = clock.Add(5 * time.Second)
+	down.Store(true)
+	refused(2, "503 Service Unavailable")
+	if got := ask(a, old); !strings.HasPrefix(got, "oidc:ann") {
+		t.Errorf("a key that is known, while the issuer is down: %s", got)
+	}
+	clock = clock.Add(5*time.Second - 1)
+	down.Store(false)
+	refused(2, "503 Service Unavailable")
+	clock = clock.Add(1)
+	if got := ask(a, token); !strings.HasPrefix(got, "oidc:ann") || asked.Load() != 3 {
+		t.Errorf("signed with a new key: %s", got)
 	}
 }
 

@@ -268,6 +268,7 @@ func TestIssuerComesAndGoes(t *testing.T) {
 	}
 	old := i.token(claims)
 	i.rotate("k2")
+	clock = clock.Add(6 * time.Second)
 	if got := ask(a, i.token(claims)); !strings.HasPrefix(got, "oidc:ann") {
 		t.Errorf("signed with a new key: %s", got)
 	}
