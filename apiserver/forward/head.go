@@ -13,15 +13,15 @@ import (
 const mostHead = 1 << 20
 
 // boundHead has the handler dial through a connection that counts. It counts above TLS, so the library must not add TLS
-// again: to the handler the location is plain.
-func boundHead(h *proxy.UpgradeAwareHandler, s *session) {
+// again: to the handler the location is plain. It says what it has dialled.
+func boundHead(h *proxy.UpgradeAwareHandler, dialled func(net.Conn)) {
 	location, through := *h.Location, h.Transport
 	h.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := proxy.DialURL(ctx, &location, through)
 		if err != nil {
 			return nil, err
 		}
-		s.backend = conn
+		dialled(conn)
 		return &headed{Conn: conn, left: mostHead}, nil
 	}}
 	plain := location

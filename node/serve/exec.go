@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
 
 	"google.golang.org/grpc/status"
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/rest"
+	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
 	client "k8s.io/client-go/tools/remotecommand"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 	"k8s.io/streaming/pkg/httpstream/wsstream"
 
+	"proa/internal/gone"
 	"proa/node/run"
 )
 
@@ -24,6 +26,8 @@ const (
 	idleTimeout = 4 * time.Hour
 	// creationTimeout is how long a client may take to open all streams of a session.
 	creationTimeout = 30 * time.Second
+	// pingPeriod keeps the runtime, which has a limit of its own, from ending a session that is idle.
+	pingPeriod = 5 * time.Second
 )
 
 // exec runs a command in a container for the caller, over SPDY or WebSocket.
@@ -72,6 +76,8 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request, open func(conte
 		http.Error(w, "the runtime's streaming address is no URL", http.StatusInternalServerError)
 		return
 	}
+	w, r, end := whileClient(w, r)
+	defer end()
 	joined := &joined{target: target, options: options}
 	if wsstream.IsWebSocketRequestWithStreamCloseProtocol(r) {
 		s.serveV5(w, r, joined, options)
@@ -103,13 +109,27 @@ type joined struct {
 // ExecInContainer implements remotecommand.Executor, for attach as well. An exit code comes back as the error that the protocol
 // handlers know.
 func (j *joined) ExecInContainer(ctx context.Context, _, _, _ string, _ []string, in io.Reader, out, errOut io.WriteCloser, tty bool, resize <-chan remotecommand.TerminalSize, _ time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	// Direct, without a proxy from the environment: the address is the runtime's on this machine.
-	executor, err := client.NewSPDYExecutor(&rest.Config{Host: j.target.Host, Proxy: http.ProxyURL(nil)}, http.MethodPost, j.target)
+	transport := &http.Transport{DialContext: func(dialling context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(dialling, network, address)
+		if err != nil {
+			return nil, err
+		}
+		// Below the streams: to end one is a frame, which waits while what was sent before is not taken.
+		context.AfterFunc(ctx, func() { gone.Abort(conn) })
+		return conn, nil
+	}}
+	upgrader, err := spdy.NewRoundTripperWithConfig(spdy.RoundTripperConfig{UpgradeTransport: transport, PingPeriod: pingPeriod})
 	if err != nil {
 		return fmt.Errorf("connect the runtime's stream: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	executor, err := client.NewSPDYExecutorForTransports(upgrader, upgrader, http.MethodPost, j.target)
+	if err != nil {
+		return fmt.Errorf("connect the runtime's stream: %w", err)
+	}
 	// The handlers pass a stand-in for a channel that is not wanted; the runtime waits for what it was asked for, no more and no less.
 	options := client.StreamOptions{Tty: tty}
 	if j.options.Stdin {

@@ -31,7 +31,9 @@ func (s *Server) portForward(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("sandbox of pod %q not found", served.Pod.Name), http.StatusInternalServerError)
 		return
 	}
-	forwarder := &forwarder{server: s, pod: served}
+	w, r, end := whileClient(w, r)
+	defer end()
+	forwarder := &forwarder{server: s, pod: served, ctx: r.Context()}
 	for _, protocol := range websocket.Subprotocols(r) {
 		if protocol == tunnelProtocol {
 			s.serveTunnel(w, r, forwarder)
@@ -87,26 +89,28 @@ func (w *tunnelWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type forwarder struct {
 	server *Server
 	pod    run.Served
+	ctx    context.Context // of the request: the library hands none on
 }
 
 // PortForward implements portforward.PortForwarder.
-func (f *forwarder) PortForward(ctx context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
+func (f *forwarder) PortForward(_ context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
 	defer stream.Close()
-	conn, err := f.server.dialPod(ctx, f.pod, port)
+	conn, err := f.server.dialPod(f.ctx, f.pod, port)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	defer context.AfterFunc(f.ctx, func() { conn.Close() })()
 	return join(conn.(*net.TCPConn), stream)
 }
 
 // join copies both ways until the pod has said all it has to say; a caller that says no more ends one direction only.
 func join(conn *net.TCPConn, stream io.ReadWriter) error {
-	go func() { // ends when either side is closed, which the callers of both do
-
-		_, err := io.Copy(conn, stream)
-		if err != nil {
-			conn.Close() // the caller is gone: so is its connection
+	go func() { // ends when the stream does
+		if _, err := io.Copy(conn, stream); err != nil {
+			conn.Close()
+			// What nobody takes would keep all that comes after it on the caller's connection, its end as well.
+			_, _ = io.Copy(io.Discard, stream)
 			return
 		}
 		conn.CloseWrite()

@@ -75,12 +75,15 @@ func (a *authority) client(name string) tls.Certificate {
 
 // api is a server that runs, over pods that the test lists.
 type api struct {
-	t       *testing.T
-	ca      *authority
-	address string
-	mu      sync.Mutex
-	asked   []string
-	list    []run.Served
+	t           *testing.T
+	ca          *authority
+	certificate tls.Certificate
+	address     string
+	server      *serve.Server
+	runtime     *throughRelay // of those whose pods run
+	mu          sync.Mutex
+	asked       []string
+	list        []run.Served
 }
 
 func (a *api) Pods() []run.Served { return a.list }
@@ -107,7 +110,7 @@ func start(t *testing.T, runtime runtimeapi.RuntimeServiceClient, pods ...run.Se
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.address = listener.Addr().String()
+	a.address, a.server, a.certificate = listener.Addr().String(), server, certificate
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- server.Serve(ctx, listener) }()

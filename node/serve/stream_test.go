@@ -41,6 +41,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 )
 
 func main() {
@@ -69,6 +70,8 @@ func main() {
 		io.Copy(os.Stdout, os.Stdin)
 		os.Stderr.WriteString("done")
 		os.Exit(7)
+	case "deaf":
+		time.Sleep(time.Hour)
 	case "tty":
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
 		os.Stdout.WriteString("read " + line)
@@ -98,7 +101,9 @@ func pod(t *testing.T) (a *api, port string) {
 	served := run.Served{Pod: &v1.Pod{Spec: v1.PodSpec{HostNetwork: true, Containers: []v1.Container{{Name: "c"}}}}, SandboxID: sandbox,
 		Containers: []run.ServedContainer{{Name: "c", ID: id, Running: true, LogPath: log}}}
 	served.Pod.Name, served.Pod.Namespace, served.Pod.UID = "web", "shop", "uid"
-	a = start(t, node.Containers, served)
+	runtime := &throughRelay{RuntimeServiceClient: node.Containers, t: t}
+	a = start(t, runtime, served)
+	a.runtime = runtime
 	return a, a.firstLine()
 }
 
@@ -209,6 +214,7 @@ func TestStreams(t *testing.T) {
 		}
 	})
 	t.Run("port-forward", func(t *testing.T) { forward(t, a, port) })
+	t.Run("gone", func(t *testing.T) { leave(t, a) })
 	t.Run("stats", func(t *testing.T) {
 		if code, body := a.get("/stats/summary"); code != 200 || !strings.Contains(body, `"podRef":{"name":"web","namespace":"shop","uid":"uid"}`) || !strings.Contains(body, `"workingSetBytes":`) {
 			t.Errorf("%d %s", code, body)
@@ -219,38 +225,48 @@ func TestStreams(t *testing.T) {
 	})
 }
 
-// forward sends through a forwarded port and waits for the echo, over plain SPDY and over SPDY in a WebSocket.
-func forward(t *testing.T, a *api, port string) {
+// dialers are the two transports of ports that kubectl has.
+func (a *api) dialers() map[string]httpstream.Dialer {
+	a.t.Helper()
 	target, err := url.Parse("https://" + a.address + "/portForward/shop/web")
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	transport, upgrader, err := spdy.RoundTripperFor(a.config())
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	plain := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, target)
 	tunnelled, err := portforward.NewSPDYOverWebsocketDialer(target, a.config())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return map[string]httpstream.Dialer{"SPDY": spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, target), "WebSocket": tunnelled}
+}
+
+// listen forwards ports from those that it returns, until stop is closed.
+func listen(t *testing.T, dialer httpstream.Dialer, ports ...string) (local []portforward.ForwardedPort, stop chan<- struct{}, done <-chan error) {
+	t.Helper()
+	stopping, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, ports, stopping, ready, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, dialer := range map[string]httpstream.Dialer{"SPDY": plain, "WebSocket": tunnelled} {
-		stop, ready := make(chan struct{}), make(chan struct{})
-		forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{"0:" + port, "0:1"}, stop, ready, io.Discard, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- forwarder.ForwardPorts() }()
-		select {
-		case <-ready:
-		case err := <-done:
-			t.Fatalf("%s: %v", name, err)
-		}
-		ports, err := forwarder.GetPorts()
-		if err != nil {
-			t.Fatal(err)
-		}
+	go func() { ended <- forwarder.ForwardPorts() }()
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	if local, err = forwarder.GetPorts(); err != nil {
+		t.Fatal(err)
+	}
+	return local, stopping, ended
+}
+
+// forward sends through a forwarded port and waits for the echo, over plain SPDY and over SPDY in a WebSocket.
+func forward(t *testing.T, a *api, port string) {
+	for name, dialer := range a.dialers() {
+		ports, stop, done := listen(t, dialer, "0:"+port, "0:1")
 		if got := echo(t, ports[0].Local); got != "through the tunnel" {
 			t.Errorf("%s: echo is %q", name, got)
 		}
