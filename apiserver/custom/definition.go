@@ -81,14 +81,14 @@ func (k *kind) add(d *apiextensionsv1.CustomResourceDefinition, spec *apiextensi
 		Group: d.Spec.Group, Version: spec.Name, Name: names.Plural, Singular: names.Singular, Kind: names.Kind,
 		ShortNames: names.ShortNames, Categories: names.Categories, Namespaced: d.Spec.Scope == apiextensionsv1.NamespaceScoped,
 		AnyFinalizer: true, LooseMetadata: true, // the rules check it
-		Validate: v.validate, ValidateUpdate: v.validateUpdate, Warnings: warnings,
+		Warnings:      warnings,
 		PrepareCreate: v.prepareCreate, PrepareUpdate: v.prepareUpdate,
 		Default: v.fill,
 		Custom: &resource.Custom{
 			ListKind: names.ListKind, CallsOut: k.webhook != nil, Replaced: k.replaced,
 			Listed:      apiextensions.Is(d, apiextensionsv1.Established),
 			Terminating: apiextensions.Is(d, apiextensionsv1.Terminating),
-			Admit:       v.admit, Show: v.show, Keep: v.keep, Convert: k.convertOne,
+			Validate:    v.validate, Admit: v.admit, Show: v.show, Keep: v.keep, Convert: k.convertOne,
 			PreservesUnknown: d.Spec.PreserveUnknownFields,
 		},
 	}
@@ -110,7 +110,7 @@ func (k *kind) add(d *apiextensionsv1.CustomResourceDefinition, spec *apiextensi
 	v.row.Deprecated = deprecation(d, spec)
 	if s := spec.Subresources; s != nil {
 		if s.Status != nil {
-			v.row.Status = &resource.Subresource{PrepareUpdate: prepareStatus, ValidateUpdate: v.validateStatus}
+			v.row.Status = &resource.Subresource{PrepareUpdate: prepareStatus}
 		}
 		if s.Scale != nil {
 			v.row.Scale = scaleOf(s.Scale)

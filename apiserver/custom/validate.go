@@ -24,9 +24,19 @@ import (
 	"proa/kinds/resource"
 )
 
-// validate says what is wrong with a new object.
-func (v *version) validate(obj resource.Object) field.ErrorList {
+// validate says what is wrong with a new object, or with a change of one, or of its status alone.
+func (v *version) validate(ctx context.Context, obj, old resource.Object, door *resource.Subresource) field.ErrorList {
 	u := obj.(*unstructured.Unstructured)
+	switch {
+	case old == nil:
+		return v.validateCreate(ctx, u)
+	case door != nil && door == v.row.Status:
+		return v.validateStatus(ctx, u, old.(*unstructured.Unstructured))
+	}
+	return v.validateUpdate(ctx, u, old.(*unstructured.Unstructured))
+}
+
+func (v *version) validateCreate(ctx context.Context, u *unstructured.Unstructured) field.ErrorList {
 	if errs := v.validateType(u); len(errs) > 0 {
 		return errs
 	}
@@ -42,12 +52,11 @@ func (v *version) validate(obj resource.Object) field.ErrorList {
 	errs = append(errs, v.validateScale(u)...)
 	errs = append(errs, objectmeta.Validate(nil, u.Object, s.structural, false)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, u.Object)...)
-	return s.checkRules(errs, u, nil)
+	return s.checkRules(ctx, errs, u, nil)
 }
 
 // validateUpdate says what is wrong with a change. What was wrong before and did not change is let pass (KEP-4008).
-func (v *version) validateUpdate(obj, old resource.Object) field.ErrorList {
-	u, before := obj.(*unstructured.Unstructured), old.(*unstructured.Unstructured)
+func (v *version) validateUpdate(ctx context.Context, u, before *unstructured.Unstructured) field.ErrorList {
 	if errs := v.validateType(u); len(errs) > 0 {
 		return errs
 	}
@@ -64,12 +73,11 @@ func (v *version) validateUpdate(obj, old resource.Object) field.ErrorList {
 	errs = append(errs, v.validateScale(u)...)
 	errs = append(errs, objectmeta.Validate(nil, u.Object, s.structural, false)...)
 	errs = append(errs, s.checkLists(u, before)...)
-	return s.checkRules(errs, u, before, cel.WithRatcheting(same))[len(metadata):]
+	return s.checkRules(ctx, errs, u, before, cel.WithRatcheting(same))[len(metadata):]
 }
 
 // validateStatus is validateUpdate for the status alone.
-func (v *version) validateStatus(obj, old resource.Object) field.ErrorList {
-	u, before := obj.(*unstructured.Unstructured), old.(*unstructured.Unstructured)
+func (v *version) validateStatus(ctx context.Context, u, before *unstructured.Unstructured) field.ErrorList {
 	if errs := v.validateType(u); len(errs) > 0 {
 		return errs
 	}
@@ -92,7 +100,7 @@ func (v *version) validateStatus(obj, old resource.Object) field.ErrorList {
 	}
 	errs = append(errs, v.validateScaleStatus(u)...)
 	errs = append(errs, s.checkLists(u, before)...)
-	return s.checkRules(errs, u, before, cel.WithRatcheting(same))[len(metadata):]
+	return s.checkRules(ctx, errs, u, before, cel.WithRatcheting(same))[len(metadata):]
 }
 
 // checkLists finds sets and maps with doubles, unless there were some before.
@@ -105,7 +113,7 @@ func (s *compiled) checkLists(u, old *unstructured.Unstructured) field.ErrorList
 }
 
 // checkRules adds what CEL rules refuse. They are not asked about an object whose form is wrong: they rely on it.
-func (s *compiled) checkRules(errs field.ErrorList, u, old *unstructured.Unstructured, options ...cel.Option) field.ErrorList {
+func (s *compiled) checkRules(ctx context.Context, errs field.ErrorList, u, old *unstructured.Unstructured, options ...cel.Option) field.ErrorList {
 	if s.rules == nil {
 		return errs
 	}
@@ -120,7 +128,7 @@ func (s *compiled) checkRules(errs field.ErrorList, u, old *unstructured.Unstruc
 	if old != nil {
 		before = old.Object
 	}
-	found, _ := s.rules.Validate(context.Background(), nil, s.structural, u.Object, before, celconfig.RuntimeCELCostBudget, options...)
+	found, _ := s.rules.Validate(ctx, nil, s.structural, u.Object, before, celconfig.RuntimeCELCostBudget, options...)
 	return append(errs, found...)
 }
 

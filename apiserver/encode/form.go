@@ -2,6 +2,7 @@ package encode
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -95,7 +96,10 @@ func (v *Version) Deprecated() string {
 }
 
 // Validate says what is wrong with a new object that is written through this version. obj is of the stored version.
-func (v *Version) Validate(obj resource.Object) field.ErrorList {
+func (v *Version) Validate(ctx context.Context, obj resource.Object) field.ErrorList {
+	if c := v.Resource.Custom; c != nil {
+		return c.Validate(ctx, obj, nil, nil)
+	}
 	validate := v.Resource.Validate
 	if v.served != nil && v.served.Validate != nil {
 		validate = v.served.Validate
@@ -106,10 +110,16 @@ func (v *Version) Validate(obj resource.Object) field.ErrorList {
 	return validate(obj)
 }
 
-// ValidateUpdate says what is wrong with a change through this version. obj and old are of the stored version.
-func (v *Version) ValidateUpdate(obj, old resource.Object) field.ErrorList {
+// ValidateUpdate says what is wrong with a change through this version and one of its doors, or none. obj and old are of the
+// stored version.
+func (v *Version) ValidateUpdate(ctx context.Context, obj, old resource.Object, door *resource.Subresource) field.ErrorList {
+	if c := v.Resource.Custom; c != nil {
+		return c.Validate(ctx, obj, old, door)
+	}
 	validate := v.Resource.ValidateUpdate
-	if v.served != nil && v.served.ValidateUpdate != nil {
+	if door != nil {
+		validate = door.ValidateUpdate
+	} else if v.served != nil && v.served.ValidateUpdate != nil {
 		validate = v.served.ValidateUpdate
 	}
 	if validate == nil {

@@ -46,7 +46,7 @@ func (v *Verbs) Ask(ctx context.Context, q Request, obj resource.Object) (resour
 	if err := v.Admission.Admit(ctx, a); err != nil {
 		return nil, err
 	}
-	if errs := q.Version.Validate(obj); len(errs) > 0 { // upstream's decoder has taken the kind from the object by then
+	if errs := q.Version.Validate(ctx, obj); len(errs) > 0 { // upstream's decoder has taken the kind from the object by then
 		return nil, apierrors.NewInvalid(schema.GroupKind{Group: q.Version.Kind.Group}, "", errs)
 	}
 	if err := v.Admission.Validate(ctx, a); err != nil {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"proa/apiserver/admit"
 	"proa/apiserver/encode"
@@ -89,7 +90,7 @@ func (v *Verbs) createOnce(ctx context.Context, q Request, obj resource.Object, 
 	dedupOwners(&q, obj) // admission may have added some
 	v.fillSystemFields(q.Version.Resource, obj)
 	q.Name = obj.GetName()
-	if err := v.validateCreate(&q, obj); err != nil {
+	if err := v.validateCreate(ctx, &q, obj); err != nil {
 		return Result{}, err
 	}
 	q.Name = obj.GetName() // some kinds name what has none
@@ -120,7 +121,7 @@ func neverStored(obj resource.Object, dryRun bool) error {
 	return errors.New("resourceVersion should not be set on objects to be created")
 }
 
-func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
+func (v *Verbs) validateCreate(ctx context.Context, q *Request, obj resource.Object) error {
 	r := q.Version.Resource
 	if r.PrepareCreate != nil {
 		r.PrepareCreate(obj)
@@ -128,7 +129,8 @@ func (v *Verbs) validateCreate(q *Request, obj resource.Object) error {
 	if r.RecordCreate != nil {
 		r.RecordCreate(obj, q.User.Info())
 	}
-	if errs := meta.ValidateCreate(r, obj, q.Version.Validate); len(errs) > 0 {
+	validate := func(obj resource.Object) field.ErrorList { return q.Version.Validate(q.warning(ctx), obj) }
+	if errs := meta.ValidateCreate(r, obj, validate); len(errs) > 0 {
 		return apierrors.NewInvalid(q.groupKind(obj), obj.GetName(), errs)
 	}
 	if r.Warnings != nil {

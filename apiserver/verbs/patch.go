@@ -82,7 +82,7 @@ func (v *Verbs) createApplied(ctx context.Context, q Request, obj resource.Objec
 	}
 	dedupOwners(&q, obj)
 	v.fillSystemFields(q.Version.Resource, obj)
-	if err := v.validateCreate(&q, obj); err != nil {
+	if err := v.validateCreate(ctx, &q, obj); err != nil {
 		return Result{}, err
 	}
 	claims, err := v.Admission.Claim(ctx, a)

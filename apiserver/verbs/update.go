@@ -127,7 +127,7 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 		}
 	}
 	dedupOwners(&q, obj)
-	if err := v.validateUpdate(&q, c.door, obj, old); err != nil {
+	if err := v.validateUpdate(ctx, &q, c.door, obj, old); err != nil {
 		return Result{}, err
 	}
 	keepTimes(obj, old)
@@ -251,12 +251,12 @@ func forbiddenReason(reason string) string {
 }
 
 // validateUpdate resets what the request may not change, and checks the rest.
-func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old resource.Object) error {
+func (v *Verbs) validateUpdate(ctx context.Context, q *Request, door *resource.Subresource, obj, old resource.Object) error {
 	r := q.Version.Resource
 	obj.SetGeneration(old.GetGeneration())
-	prepare, validate := r.PrepareUpdate, q.Version.ValidateUpdate
+	prepare := r.PrepareUpdate
 	if door != nil {
-		prepare, validate = door.PrepareUpdate, door.ValidateUpdate
+		prepare = door.PrepareUpdate
 	}
 	if prepare != nil {
 		prepare(obj, old)
@@ -275,9 +275,7 @@ func (v *Verbs) validateUpdate(q *Request, door *resource.Subresource, obj, old 
 		obj.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
 	}
 	errs := meta.ValidateUpdate(r, obj, old, door)
-	if validate != nil {
-		errs = append(errs, validate(obj, old)...)
-	}
+	errs = append(errs, q.Version.ValidateUpdate(q.warning(ctx), obj, old, door)...)
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(q.groupKind(obj), q.Name, errs)
 	}

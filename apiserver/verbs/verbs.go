@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/utils/clock"
 
 	"proa/apiserver/admit"
@@ -76,6 +77,20 @@ func (q *Request) warn(text string) {
 		q.Warn(text)
 	}
 }
+
+// warning is a context by which the rules of custom kinds warn.
+func (q *Request) warning(ctx context.Context) context.Context {
+	if q.Warn == nil || q.Version.Resource.Custom == nil {
+		return ctx
+	}
+	return warning.WithWarningRecorder(ctx, recorder(q.Warn))
+}
+
+// recorder is how upstream's libraries warn.
+type recorder func(text string)
+
+// AddWarning implements warning.Recorder.
+func (r recorder) AddWarning(_, text string) { r(text) }
 
 func (q *Request) annotate(key, value string) {
 	if q.Annotate != nil {

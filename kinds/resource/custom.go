@@ -1,11 +1,13 @@
 package resource
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
@@ -34,6 +36,10 @@ type Custom struct {
 	// Replaced is closed when the row is no longer current: what streams by it ends.
 	Replaced <-chan struct{}
 
+	// Validate says what is wrong with a new object, or with a change, if old is not nil, through a door of the row, or none. It
+	// stands for the rules of the row and its door, and ends with the context: those of a definition may take long. What it only
+	// warns of goes to the context's recorder.
+	Validate func(ctx context.Context, obj, old Object, door *Subresource) field.ErrorList
 	// Admit drops of what a client sent the fields that the schema has not, and gives their paths if paths says so.
 	Admit func(obj Object, paths bool) (unknown []string, err error)
 	// Show turns stored objects, which become its own, into this version's.
