@@ -139,8 +139,8 @@ func stampOwners(obj resource.Object, known []metav1.ManagedFieldsEntry, now tim
 // metadataModels describes what every object has, as far as ownership of fields goes.
 func metadataModels() map[string]*spec.Schema {
 	text := *spec.StringProperty()
-	texts := spec.MapProperty(&text)
-	said := *spec.StringProperty().WithDefault("") // what is always written, so that an owner without a uid is the one of none
+	texts, at := spec.MapProperty(&text), *spec.DateTimeProperty() // a time's text is not typed, and validation says what is wrong with it
+	said := *spec.StringProperty().WithDefault("")                 // what is always written, so that an owner without a uid is the one of none
 	owner := object(map[string]spec.Schema{"apiVersion": said, "kind": said, "name": said, "uid": said,
 		"controller": *spec.BooleanProperty(), "blockOwnerDeletion": *spec.BooleanProperty()})
 	owner.AddExtension("x-kubernetes-map-type", "atomic")
@@ -150,11 +150,11 @@ func metadataModels() map[string]*spec.Schema {
 	finalizers := spec.ArrayProperty(&text)
 	finalizers.AddExtension("x-kubernetes-list-type", "set")
 	managed := spec.ArrayProperty(object(map[string]spec.Schema{"apiVersion": text, "fieldsType": text, "fieldsV1": *object(nil), "manager": text,
-		"operation": text, "subresource": text, "time": text}))
+		"operation": text, "subresource": text, "time": at}))
 	managed.AddExtension("x-kubernetes-list-type", "atomic")
 	metadata := object(map[string]spec.Schema{
 		"name": text, "generateName": text, "namespace": text, "selfLink": text, "uid": text, "resourceVersion": text,
-		"generation": *spec.Int64Property(), "creationTimestamp": text, "deletionTimestamp": text, "deletionGracePeriodSeconds": *spec.Int64Property(),
+		"generation": *spec.Int64Property(), "creationTimestamp": at, "deletionTimestamp": at, "deletionGracePeriodSeconds": *spec.Int64Property(),
 		"labels": *texts, "annotations": *texts, "ownerReferences": *owners, "finalizers": *finalizers, "managedFields": *managed,
 	})
 	return map[string]*spec.Schema{metav1.ObjectMeta{}.OpenAPIModelName(): metadata}

@@ -29,11 +29,12 @@ func (p *plan) hollow(v reflect.Value) bool {
 		if v.Len() == 0 {
 			return !v.IsNil()
 		}
-		if p.elem.flat {
+		bytes := p.elem.way == byBytes
+		if p.elem.flat && !bytes {
 			return false
 		}
 		for it := v.MapRange(); it.Next(); {
-			if p.elem.hollow(it.Value()) {
+			if e := it.Value(); bytes && e.IsNil() || p.elem.hollow(e) {
 				return true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"proa/apiserver/encode"
@@ -35,6 +36,19 @@ func TestHollow(t *testing.T) {
 		read, ok := store.NewItem(store.Key{Table: r.Table()}, 1, 1, data, nil, decode).Value().(resource.Object)
 		if !ok || h.Hollow(read) {
 			t.Errorf("%s: what was read back is hollow", r.Name)
+		}
+	}
+}
+
+// A map has bytes for a key or none, which are read back as the same.
+func TestHollowBytes(t *testing.T) {
+	var h settle.Pool
+	for _, c := range []struct {
+		data map[string][]byte
+		want bool
+	}{{nil, false}, {map[string][]byte{"a": {}}, false}, {map[string][]byte{"a": {1}, "b": nil}, true}} {
+		if got := h.Hollow(&corev1.Secret{Data: c.data}); got != c.want {
+			t.Errorf("%v: hollow is %v", c.data, got)
 		}
 	}
 }

@@ -33,9 +33,9 @@ type kind struct {
 // recentCount is of how many owners a pool remembers the newest object of a kind.
 const recentCount = 16
 
-// Hollow says whether an object holds a list or map that is empty but there. Stored bytes do not tell it from one that is
-// not there, so such an object reads otherwise than it was written. Bytes are told apart; custom objects are stored as they
-// are.
+// Hollow says whether an object holds a list or map that is empty but there, or a map with bytes that are not there. Stored
+// bytes do not tell the first from one that is not there, nor the other from bytes that are none, so such an object reads
+// otherwise than it was written. Bytes of a field are told apart; custom objects are stored as they are.
 func (p *Pool) Hollow(obj resource.Object) bool {
 	if isCustom(obj) {
 		return false

@@ -73,9 +73,6 @@ func (v *Verbs) deleteOnce(ctx context.Context, q Request, opts metav1.DeleteOpt
 	if err != nil {
 		return Result{}, err
 	}
-	if dryRun {
-		plan.last = nil
-	}
 	return v.remove(ctx, &q, item, plan.last, claims, dryRun)
 }
 
