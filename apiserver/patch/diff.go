@@ -198,10 +198,45 @@ func equal(l, r reflect.Value) bool {
 	if l.Kind() == reflect.Struct && l.Type() == rawType { // in a list, it is what its bytes are
 		return meta.SameJSON(l.Interface().(runtime.RawExtension).Raw, r.Interface().(runtime.RawExtension).Raw)
 	}
-	if l.Kind() == reflect.Slice { // and in it neither, as the field-ownership library has it
-		return equality.Semantic.DeepEqualWithNilDifferentFromEmpty(l.Interface(), r.Interface())
+	if equality.Semantic.DeepEqualWithNilDifferentFromEmpty(l.Interface(), r.Interface()) {
+		return true
 	}
-	return equality.Semantic.DeepEqual(l.Interface(), r.Interface())
+	return l.Kind() != reflect.Slice && equality.Semantic.DeepEqual(l.Interface(), r.Interface()) && emptyAlike(l, r)
+}
+
+// emptyAlike says whether equal values are equal to the field-ownership library as well, which tells an empty list from none in
+// the elements of another list, and in fields that are written though they are empty.
+func emptyAlike(l, r reflect.Value) bool {
+	switch l.Kind() {
+	case reflect.Pointer:
+		return l.IsNil() || emptyAlike(l.Elem(), r.Elem())
+	case reflect.Slice:
+		return equality.Semantic.DeepEqualWithNilDifferentFromEmpty(l.Interface(), r.Interface())
+	case reflect.Map:
+		for it := l.MapRange(); it.Next(); {
+			if !emptyAlike(it.Value(), r.MapIndex(it.Key())) {
+				return false
+			}
+		}
+		return l.IsNil() == r.IsNil()
+	case reflect.Struct:
+		return reflect.PointerTo(l.Type()).Implements(marshaler) || fieldsEmptyAlike(l, r)
+	}
+	return true
+}
+
+func fieldsEmptyAlike(l, r reflect.Value) bool {
+	for i := range l.NumField() {
+		_, options, _ := strings.Cut(l.Type().Field(i).Tag.Get("json"), ",")
+		left, right := l.Field(i), r.Field(i)
+		if k := left.Kind(); (k == reflect.Slice || k == reflect.Map) && left.Len() == 0 && strings.Contains(options, "omitempty") {
+			continue
+		}
+		if !emptyAlike(left, right) {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *differ) maps(p *plan, l, r reflect.Value) {

@@ -182,6 +182,41 @@ func TestSpelledOtherwise(t *testing.T) {
 	}
 }
 
+// In a part that is owned as a whole, an empty list is another than none if it belongs to an element of a list.
+func TestEmptyInWholes(t *testing.T) {
+	f := NewFields(kinds.NewScheme())
+	r := kinds.Builtin().ByTable("persistentvolumes")
+	volume := func(terms ...corev1.NodeSelectorTerm) kind.Object {
+		v := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+		v.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: terms}}
+		v.GetObjectKind().SetGroupVersionKind(r.GroupVersionKind())
+		return v
+	}
+	none := volume(corev1.NodeSelectorTerm{})
+	if err := f.Update(encode.Stored(r), "", nil, none, "m", time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		volume kind.Object
+		owned  bool
+	}{
+		{volume(corev1.NodeSelectorTerm{}), false},
+		{volume(corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{}}), true},
+		{volume(), true},
+	} {
+		quick, slow := c.volume, c.volume.DeepCopyObject().(kind.Object)
+		if err := f.Update(encode.Stored(r), "", none, quick, "n", time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.updateSlowly(encode.Stored(r), "", none, slow, "n"); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := describe(quick), describe(slow); got != want || strings.Contains(got, "n Update") != c.owned {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // describe prints who owns what, without times.
 func describe(obj kind.Object) string {
 	owners := map[string]*set{}

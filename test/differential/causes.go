@@ -5,13 +5,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // causes lists what a failure was for, once each, since several of upstream's rules may find the same.
 //
-// Upstream walks maps in any order, and names the managers of a field in the order in which they came within a second. Causes
-// that follow each other and are about one map, or one field, are therefore sorted, and those of custom objects, whose schema is
-// a map; the order of all others is the answer's.
+// Upstream walks maps in any order, that of a conflict's managers, too. Causes that follow each other and are about one map, or
+// one field, are therefore sorted, and all conflicts, and those of custom objects, whose schema is a map; the order of all others
+// is the answer's.
 func causes(status map[string]any) []string {
 	details, _ := status["details"].(map[string]any)
 	list, _ := details["causes"].([]any)
@@ -41,8 +43,12 @@ func causes(status map[string]any) []string {
 	return out
 }
 
-// foundAt is the field whose check found a fault of another: upstream looks for missing limits while it walks requests.
+// foundAt is the field whose check found a fault of another: upstream looks for missing limits while it walks requests. Of
+// conflicts it is none, since they belong to managers.
 func foundAt(line, field string) string {
+	if strings.HasPrefix(line, field+": "+string(metav1.CauseTypeFieldManagerConflict)+": ") {
+		return ""
+	}
 	if at, isLimits := strings.CutSuffix(field, ".limits"); isLimits && strings.HasSuffix(line, "Limit must be set for non overcommitable resources") {
 		return at + ".requests"
 	}

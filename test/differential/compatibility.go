@@ -12,7 +12,8 @@ causes, headers, objects with defaults and managedFields, lists and watch events
 ` + "`test/differential/known.go`" + `: every difference that remains, and why. Whatever is not listed here fails the run.
 
 Not compared: what a server chooses itself (uids, revisions, times, cluster IPs, node ports, generated names), the order of
-managedFields within a second, the order of causes from one map, what a server answers now so and now so, how often a cause is repeated (several of upstream's rules may find the same), and objects that errors quote after "Invalid value:", which upstream writes with the field
+managedFields within a second, the order of causes from one map, what a server answers now so and now so, that upstream writes a
+pod once more before it takes it away at once (Proa does both in one write, whose event has the deletionTimestamp), how often a cause is repeated (several of upstream's rules may find the same), and objects that errors quote after "Invalid value:", which upstream writes with the field
 names of its internal types and Proa with those of the API.
 
 | request | where | reason |

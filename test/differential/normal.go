@@ -194,7 +194,7 @@ func isTree(value any) bool {
 
 // renderEvents normalises the events of a watch that was answered.
 func (s *symbols) renderEvents(body []byte) string {
-	var events []any
+	var events []map[string]any
 	for _, line := range strings.Split(string(body), "\n") {
 		var event map[string]any
 		if json.Unmarshal([]byte(line), &event) != nil {
@@ -206,7 +206,11 @@ func (s *symbols) renderEvents(body []byte) string {
 				continue // sent when the server finds time
 			}
 		}
-		events = append(events, s.normalise(event))
+		events = append(events, event)
+	}
+	events = withoutLastWrites(events)
+	for i := range events {
+		s.normalise(events[i]) // in its place
 	}
 	text, err := yaml.Marshal(events)
 	if err != nil {
