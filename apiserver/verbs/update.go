@@ -15,6 +15,7 @@ import (
 
 	"proa/apiserver/admit"
 	"proa/apiserver/auth"
+	"proa/apiserver/encode"
 	"proa/kinds/meta"
 	"proa/kinds/resource"
 	"proa/store"
@@ -148,8 +149,13 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 		if err != nil {
 			return Result{}, err
 		}
-		// To the client this is an update that succeeded; upstream shows it what it would have stored.
-		return Result{Item: store.NewItem(item.Key, item.Revision, item.Created, result.Item.Data, nil, v.decode)}, nil
+		// To the client this is an update that succeeded; upstream shows it what it would have stored, as it was sent.
+		var shown any
+		if v.settle.Hollow(obj) {
+			encode.Stamp(obj, q.Version.Resource.Stored(), item.Revision)
+			shown = obj
+		}
+		return Result{Item: store.NewItem(item.Key, item.Revision, item.Created, result.Item.Data, shown, v.decode)}, nil
 	}
 	return v.put(ctx, &q, obj, item, claims, c.dryRun)
 }

@@ -74,14 +74,15 @@ func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Respons
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header.Add(name, value)
 	}
-	if req.Header.Get("Content-Type") == protobufType {
+	media := req.Header.Get("Content-Type")
+	var compact bytes.Buffer
+	if (strings.HasSuffix(media, "json") || media == protobufType) && json.Compact(&compact, body) == nil {
+		body = compact.Bytes() // upstream takes raw JSON that is written otherwise for a change, a patch's result for written otherwise
+	}
+	if media == protobufType {
 		if encoded, err := v.toProtobuf(body); err == nil {
 			body = encoded // else it is sent as it is: servers must refuse it
 		}
-	}
-	var compact bytes.Buffer
-	if strings.HasSuffix(req.Header.Get("Content-Type"), "json") && json.Compact(&compact, body) == nil {
-		body = compact.Bytes() // upstream takes raw JSON that is written otherwise for a change, a patch's result for written otherwise
 	}
 	if len(body) > 0 {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
