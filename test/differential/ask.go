@@ -74,13 +74,14 @@ func (v *server) send(ctx context.Context, s *symbols, r request) (*http.Respons
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header.Add(name, value)
 	}
-	media := req.Header.Get("Content-Type")
-	var compact bytes.Buffer
-	if (strings.HasSuffix(media, "json") || media == protobufType) && json.Compact(&compact, body) == nil {
-		body = compact.Bytes() // upstream takes raw JSON that is written otherwise for a change, a patch's result for written otherwise
+	short := body // upstream takes raw JSON that is written otherwise for a change, a patch's result for written otherwise
+	if compact := new(bytes.Buffer); json.Compact(compact, body) == nil {
+		short = compact.Bytes()
 	}
-	if media == protobufType {
-		if encoded, err := v.toProtobuf(body); err == nil {
+	if media := req.Header.Get("Content-Type"); strings.HasSuffix(media, "json") {
+		body = short
+	} else if media == protobufType {
+		if encoded, err := v.toProtobuf(short); err == nil {
 			body = encoded // else it is sent as it is: servers must refuse it
 		}
 	}

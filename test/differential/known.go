@@ -32,6 +32,8 @@ var knownDifferences = []known{
 		reason: "Where a patch takes an APIService's version away, upstream's aggregator reads it in its internal form and finds no name in it; Proa says that there is no such kind."},
 	{request: "services$", where: "^causes$", upstream: "^spec.clusterIPs: .*failed to allocate IP: IPAddress", ours: "metadata.name: FieldValueRequired",
 		reason: "Upstream allocates a cluster IP before it finds that a Service has no name, and says only that this failed; Proa names the missing name, and all else that is wrong."},
+	{request: "^POST services$", where: `^status\.(details\.name|message)$`, upstream: `^'?(Service "\{name\}" is invalid|\{name\})`, ours: `^$|^'?Service "" is invalid`,
+		reason: "Upstream draws the rest of a generated name before it allocates what a Service asks for, and names it when it refuses that; Proa allocates first, and names nothing that never was."},
 	{where: "code", upstream: "^0 the server broke off", ours: "^400 the strategic merge patch does not have the form|^422 the server rejected",
 		reason: "A patch that panics in the merge library breaks the connection to upstream; Proa refuses it."},
 	{request: "^(GET|DELETE) ", where: "retryAfterSeconds|Retry-After", upstream: "^$", ours: "1",

@@ -52,9 +52,10 @@ func record(ctx context.Context, upstream *server, g *generator, title string) (
 func replay(ctx context.Context, v *server, h history) ([]finding, error) {
 	s := newSymbols(freshNamespace())
 	var found []finding
-	tainted := map[string]bool{}
+	tainted, lists := map[string]bool{}, map[string]int{}
 	for i, e := range h.exchanges {
 		got, err := v.ask(ctx, s, e.request)
+		s.follow(e.answer.body, lists)
 		if err != nil {
 			return found, fmt.Errorf("history %q, request %d: %w", h.title, i+1, err)
 		}

@@ -56,7 +56,23 @@ func (s *symbols) add(sort, hint, value string) string {
 	return symbol
 }
 
+// follow takes over how many lists the answers of a recorded history had so far: a server that answered otherwise may have given
+// one more, or none. lists has as many as there were before.
+func (s *symbols) follow(recorded string, lists map[string]int) {
+	for _, found := range listForm.FindAllStringSubmatch(recorded, -1) {
+		n, err := strconv.Atoi(found[2])
+		if err != nil {
+			n = 1 // the first has no number
+		}
+		lists[found[1]] = n
+	}
+	for _, sort := range []string{"rv", "continue"} {
+		s.counts[sort+"list"] = lists[sort]
+	}
+}
+
 var (
+	listForm       = regexp.MustCompile(`\{(rv|continue) list(?:#([0-9]+))?\}`)
 	symbolForm     = regexp.MustCompile(`\{(?:ns|net|time|name|port|ip|rv|uid|(?:uid|rv|ip|name|continue) (?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}`)
 	portForm       = regexp.MustCompile(`["']?(\{port [^{}]*\})["']?`)
 	uidForm        = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
