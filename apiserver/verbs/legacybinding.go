@@ -22,7 +22,7 @@ func (v *Verbs) serveLegacyBinding(w http.ResponseWriter, r *http.Request, info 
 	c := &call{raw: r, Request: Request{User: user, Verb: info.Verb, Version: encode.Stored(pods), Namespace: info.Namespace,
 		Subresource: "binding", Manager: managerOf(r.UserAgent()), Warn: chain.Warner(w), Annotate: audit.From(r.Context()).Notes()}}
 	var err error
-	if c.accept, err = encode.Negotiate(r, encode.Binary); err == nil {
+	if c.accept, err = encode.Negotiate(r, encode.Partials|encode.Binary); err == nil {
 		err = v.bindByBody(w, c)
 	}
 	if err != nil {

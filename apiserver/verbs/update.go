@@ -145,19 +145,31 @@ func (v *Verbs) changeOnce(ctx context.Context, q Request, c change) (Result, er
 		if err != nil {
 			return Result{}, err
 		}
-		result, err := v.remove(ctx, &q, item, obj, claims, c.dryRun)
-		if err != nil {
-			return Result{}, err
-		}
-		// To the client this is an update that succeeded; upstream shows it what it would have stored, as it was sent.
-		var shown any
-		if v.settle.Hollow(obj) {
-			encode.Stamp(obj, q.Version.Resource.Stored(), item.Revision)
-			shown = obj
-		}
-		return Result{Item: store.NewItem(item.Key, item.Revision, item.Created, result.Item.Data, shown, v.decode)}, nil
+		return v.finish(ctx, &q, obj, item, claims, c.dryRun)
 	}
 	return v.put(ctx, &q, obj, item, claims, c.dryRun)
+}
+
+// finish removes what is stored, for obj, an update of it, took away the last thing that held it. To the client this is an update
+// that succeeded: like upstream, it answers with what would have been stored, as it was sent, while watchers see what was stored.
+func (v *Verbs) finish(ctx context.Context, q *Request, obj resource.Object, item *store.Item, claims []store.Op, dryRun bool) (Result, error) {
+	obj, err := q.Version.Keep(obj)
+	if err != nil {
+		return Result{}, err
+	}
+	data, err := encode.ToStore(obj)
+	if err != nil {
+		return Result{}, err
+	}
+	if _, err := v.remove(ctx, q, item, nil, claims, dryRun); err != nil {
+		return Result{}, err
+	}
+	var shown any
+	if v.settle.Hollow(obj) {
+		encode.Stamp(obj, q.Version.Resource.Stored(), item.Revision)
+		shown = obj
+	}
+	return Result{Item: store.NewItem(item.Key, item.Revision, item.Created, data, shown, v.decode)}, nil
 }
 
 // preconditions compares what the client knows of the object with what is stored.

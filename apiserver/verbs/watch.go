@@ -180,6 +180,8 @@ func (s *watch) event(e *store.Event) error {
 		return s.stream.Item("MODIFIED", e.Item)
 	case now:
 		return s.stream.Item("ADDED", e.Item)
+	case before && e.Type == store.Deleted:
+		return s.stream.Item("DELETED", e.Item)
 	case before:
 		// The client sees the object as it was when it last matched, at the revision at which it stopped to.
 		gone := store.NewItem(e.Prev.Key, e.Item.Revision, e.Prev.Created, e.Prev.Data, nil, s.decode)
