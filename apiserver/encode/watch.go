@@ -33,7 +33,11 @@ type Stream struct {
 	pooled  *[]byte // where buf came from
 	unsent  bool    // something was written since the last Flush
 	columns bool    // the table's columns were sent
+	frames  *Frames // what others send as well; nil: nobody
 }
+
+// Share has the stream take events from frames that others made for the same table, and leave its own there; nil: none.
+func (s *Stream) Share(f *Frames) { s.frames = f }
 
 // Watch begins a stream of events. It writes the headers.
 func (p Responder) Watch(w http.ResponseWriter, v *Version) (*Stream, error) {
@@ -72,20 +76,31 @@ func (s *Stream) Item(kind string, item *store.Item) error {
 		return s.shaped(kind, ruled, shown)
 	}
 	if s.p.Accept.Format == Protobuf {
-		body, err := s.v.proto(item)
-		if err != nil {
-			return err
-		}
-		apiVersion, size := s.v.Kind.GroupVersion().String(), body.size()
-		start := s.frameHead(kind, unknownSize(apiVersion, s.v.Kind.Kind, size))
-		s.buf = body.append(appendUnknown(s.buf, apiVersion, s.v.Kind.Kind, size))
-		return s.frameEnd(start)
+		return s.proto(kind, item)
 	}
 	body, err := s.v.json(item)
 	if err != nil {
 		return err
 	}
 	return s.line(kind, body)
+}
+
+func (s *Stream) proto(kind string, item *store.Item) error {
+	if made := s.frames.find(kind, item, s.v); made != nil {
+		s.take()
+		s.buf = append(s.buf, made...)
+		return s.written()
+	}
+	body, err := s.v.proto(item)
+	if err != nil {
+		return err
+	}
+	apiVersion, size := s.v.Kind.GroupVersion().String(), body.size()
+	start := s.frameHead(kind, unknownSize(apiVersion, s.v.Kind.Kind, size))
+	s.buf = body.append(appendUnknown(s.buf, apiVersion, s.v.Kind.Kind, size))
+	s.frameEnd(start)
+	s.frames.leave(kind, item, s.v, s.buf[start:])
+	return s.written()
 }
 
 func (s *Stream) shaped(kind string, ruled, shown resource.Object) error {
@@ -165,7 +180,8 @@ func (s *Stream) line(kind string, object []byte) error {
 func (s *Stream) frame(kind string, body []byte) error {
 	start := s.frameHead(kind, len(body))
 	s.buf = append(s.buf, body...)
-	return s.frameEnd(start)
+	s.frameEnd(start)
+	return s.written()
 }
 
 // frameHead begins a frame up to its body.
@@ -179,9 +195,8 @@ func (s *Stream) frameHead(kind string, bodySize int) (start int) {
 }
 
 // frameEnd sets the length of the frame that begins at start.
-func (s *Stream) frameEnd(start int) error {
+func (s *Stream) frameEnd(start int) {
 	binary.BigEndian.PutUint32(s.buf[start:], uint32(len(s.buf)-start-4))
-	return s.written()
 }
 
 // written sends what has gathered when it is much.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"proa/apiserver/encode"
 )
 
 // To write to a client costs about the same for one change as for fifty. Where many watch the same table and all of it, each
@@ -19,11 +21,33 @@ const (
 	mostWait  = 100 * time.Millisecond
 )
 
+// manyWatch is how many make it worth to keep what one of them sends for the others.
+const manyWatch = 16
+
 // crowd is those who watch one table.
-type crowd struct{ size atomic.Int64 }
+type crowd struct {
+	size   atomic.Int64
+	frames atomic.Pointer[encode.Frames] // while they are many
+}
 
 func (c *crowd) enter() { c.size.Add(1) }
-func (c *crowd) leave() { c.size.Add(-1) }
+
+func (c *crowd) leave() {
+	if c.size.Add(-1) < manyWatch {
+		c.frames.Store(nil)
+	}
+}
+
+// shared is what many keep for each other; nil when they are few.
+func (c *crowd) shared() *encode.Frames {
+	if c.size.Load() < manyWatch {
+		return nil
+	}
+	if c.frames.Load() == nil {
+		c.frames.CompareAndSwap(nil, new(encode.Frames))
+	}
+	return c.frames.Load()
+}
 
 // pause is called by one of the crowd that has written. It returns when it may look for more; false if ctx ended first.
 func (c *crowd) pause(ctx context.Context, clock clock.Clock) bool {

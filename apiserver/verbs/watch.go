@@ -154,6 +154,7 @@ func (s *watch) follow(ctx context.Context, v *Verbs, watcher store.Watcher, fro
 		if err != nil {
 			return s.expired(err, last, v.Store.Compacted())
 		}
+		s.stream.Share(s.crowd.shared())
 		for i := range events {
 			if err := s.event(&events[i]); err != nil {
 				return err

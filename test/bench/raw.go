@@ -1,15 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"proa/test/bench/wire"
 )
 
 // Where things lie in an answer in protobuf: four bytes of magic, then runtime.Unknown, whose raw field holds the object; a
@@ -68,29 +69,36 @@ func fields(message []byte, f func(protowire.Number, []byte)) error {
 	return nil
 }
 
-// largestEvent is more than any event of the load.
-const largestEvent = 64 << 10
-
-// frames calls f with each event of a watch in protobuf as it came, until f is done with it: each has its length before it,
-// as four bytes. An event is good until the next.
-func frames(stream io.Reader, f func(event []byte) (done bool, err error)) error {
-	in := bufio.NewReaderSize(stream, largestEvent)
+// frames calls f with each event of a watch in protobuf as it came, and with the time at which its last byte had, until f is done
+// with it: each has its length before it, as four bytes. An event is good until f returns. What frames gives back is the last event
+// before the watch ended, nil if there was none.
+func frames(stream *wire.Conn, f func(event []byte, at time.Time) (done bool)) (last []byte, err error) {
+	var rest []byte // of an event that goes on in the next piece
 	for {
-		head, err := in.Peek(4)
+		piece, err := stream.Piece()
 		if err != nil {
-			return fmt.Errorf("the watch ended: %w", err)
+			return last, fmt.Errorf("the watch ended: %w", err)
 		}
-		size := 4 + int(binary.BigEndian.Uint32(head))
-		frame, err := in.Peek(size)
-		if err != nil {
-			return fmt.Errorf("the watch ended: %w", err)
+		at := time.Now()
+		if len(rest) > 0 {
+			rest = append(rest, piece...)
+			piece = rest
 		}
-		if done, err := f(frame[4:]); done || err != nil {
-			return err
+		var event []byte
+		for len(piece) >= 4 {
+			end := 4 + int(binary.BigEndian.Uint32(piece))
+			if len(piece) < end {
+				break
+			}
+			event, piece = piece[4:end], piece[end:]
+			if f(event, at) {
+				return nil, nil
+			}
 		}
-		if _, err := in.Discard(size); err != nil {
-			return fmt.Errorf("the watch ended: %w", err)
+		if event != nil {
+			last = append(last[:0], event...)
 		}
+		rest = append(rest[:0], piece...)
 	}
 }
 

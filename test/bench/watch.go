@@ -92,19 +92,16 @@ func (a *apiRun) fanOut(ctx context.Context, w fanOut) error {
 
 // see notes when each config map was first seen and returns when all were. A server may end the watch of a client that is slow;
 // like an informer, it goes on from the last revision that it saw.
-func see(c caller, maps target, prefix string, at []time.Time) error {
-	left := len(at)
-	var last []byte
+func see(c caller, maps target, prefix string, seen []time.Time) error {
+	left := len(seen)
 	for {
-		err := frames(c.conn, func(event []byte) (bool, error) {
-			last = append(last[:0], event...)
+		last, err := frames(c.conn, func(event []byte, at time.Time) bool {
 			n, ours := numberAfter(event, prefix)
-			if !ours || n >= len(at) || !at[n].IsZero() {
-				return false, nil
+			if ours && n < len(seen) && seen[n].IsZero() {
+				seen[n] = at
+				left--
 			}
-			at[n] = time.Now()
-			left--
-			return left == 0, nil
+			return left == 0
 		})
 		if err == nil {
 			return nil

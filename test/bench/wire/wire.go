@@ -171,17 +171,28 @@ func (c *Conn) flush() error {
 
 // Read gives the answer's body.
 func (c *Conn) Read(into []byte) (int, error) {
+	piece, err := c.Piece()
+	if err != nil {
+		return 0, err
+	}
+	n := copy(into, piece)
+	c.data = piece[n:]
+	return n, nil
+}
+
+// Piece gives the next piece of the answer's body, or io.EOF. It is good until the connection is used again.
+func (c *Conn) Piece() ([]byte, error) {
 	for len(c.data) == 0 {
 		if c.ended {
-			return 0, io.EOF
+			return nil, io.EOF
 		}
 		if err := c.next(); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	n := copy(into, c.data)
-	c.data = c.data[n:]
-	return n, nil
+	piece := c.data
+	c.data = nil
+	return piece, nil
 }
 
 // Discard reads the answer to its end.
