@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -78,7 +79,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request, open func(conte
 	}
 	w, r, end := whileClient(w, r)
 	defer end()
-	joined := &joined{target: target, options: options}
+	joined := &joined{target: target, options: options, heldFor: s.cfg.HeldFor}
 	if wsstream.IsWebSocketRequestWithStreamCloseProtocol(r) {
 		s.serveV5(w, r, joined, options)
 		return
@@ -104,6 +105,7 @@ func (s *Server) podOf(w http.ResponseWriter, r *http.Request) (run.Served, bool
 type joined struct {
 	target  *url.URL
 	options *remotecommand.Options
+	heldFor time.Duration
 }
 
 // ExecInContainer implements remotecommand.Executor, for attach as well. An exit code comes back as the error that the protocol
@@ -132,14 +134,17 @@ func (j *joined) ExecInContainer(ctx context.Context, _, _, _ string, _ []string
 	}
 	// The handlers pass a stand-in for a channel that is not wanted; the runtime waits for what it was asked for, no more and no less.
 	options := client.StreamOptions{Tty: tty}
-	if j.options.Stdin {
-		options.Stdin = in
-	}
 	if j.options.Stdout {
 		options.Stdout = out
 	}
 	if j.options.Stderr && !tty {
 		options.Stderr = errOut
+	}
+	if j.options.Stdin {
+		options.Stdin = in
+		if to := cmp.Or(options.Stdout, options.Stderr); to != nil {
+			options.Stdin = hold(ctx, in, to, j.heldFor)
+		}
 	}
 	if tty {
 		options.TerminalSizeQueue = sizes{ctx, resize}

@@ -18,11 +18,13 @@ import (
 
 	"github.com/gorilla/websocket"
 	"google.golang.org/grpc"
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/remotecommand"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"proa/internal/gone"
+	"proa/node/run"
 )
 
 // stuck is how long a write is tried, after which it is taken for one that waits for a reader.
@@ -91,21 +93,26 @@ func relay(t *testing.T, to string, pass func(from, to net.Conn)) (address strin
 	return l.Addr().String(), open
 }
 
-// passUntilGone passes on all, until either side ends, or the one who called is gone though the other takes nothing.
+// passUntilGone passes on all, until the one who called ends, or is gone though the other takes nothing.
 func passUntilGone(from, to net.Conn) {
 	closeBoth := func() { from.Close(); to.Close() }
 	if stop, err := gone.Watch(from, closeBoth); err == nil {
 		defer stop()
 	}
+	ended := make(chan struct{})
 	go func() {
-		defer closeBoth()
+		defer close(ended)
 		_, _ = io.Copy(from, to) // whichever end comes is one
+		_ = from.(*net.TCPConn).CloseWrite()
 	}()
 	_, _ = io.Copy(to, from)
+	_, _ = io.Copy(io.Discard, from) // to close earlier could have the caller lose what it has not read yet
+	closeBoth()
+	<-ended
 }
 
-// passUntilStuck passes on all, until what comes is not taken. Then it leaves as a client does that is killed.
-func passUntilStuck(t *testing.T) func(from, to net.Conn) {
+// passUntilStuck passes on all, until what comes is not taken. Then it leaves.
+func passUntilStuck(t *testing.T, leave func(net.Conn)) func(from, to net.Conn) {
 	return func(from, to net.Conn) {
 		go func() { _, _ = io.Copy(from, to) }() // ends when both are closed
 		chunk := make([]byte, 64<<10)
@@ -120,7 +127,7 @@ func passUntilStuck(t *testing.T) func(from, to net.Conn) {
 				return
 			}
 			if _, err := to.Write(chunk[:n]); errors.Is(err, os.ErrDeadlineExceeded) {
-				gone.Abort(to)
+				leave(to)
 				return
 			} else if err != nil {
 				t.Errorf("the node ended first: %v", err)
@@ -181,29 +188,49 @@ func (a *api) counted() (*api, *gauge) {
 	return &api{t: a.t, ca: a.ca, address: server.Listener.Addr().String()}, requests
 }
 
-// leave sends more than is taken, and is gone. Nothing may stay of its session.
-func leave(t *testing.T, a *api) {
+// ways are how clients go away: killed, or closed as if all were well, behind what they have sent.
+var ways = map[string]func(net.Conn){"killed": gone.Abort, "closed": func(c net.Conn) { c.Close() }}
+
+// leaving is a client that sends more than is taken, and goes away. over waits until nothing is left of its session.
+func (a *api) leaving(way func(net.Conn)) (client *api, over func(what string, err error)) {
+	a.t.Helper()
 	server, requests := a.counted()
-	address, clients := relay(t, server.address, passUntilStuck(t))
-	client := &api{t: t, ca: a.ca, address: address}
-	over := func(what string, err error) {
-		t.Logf("%s: the client was told %v", what, err)
+	address, clients := relay(a.t, server.address, passUntilStuck(a.t, way))
+	return &api{t: a.t, ca: a.ca, address: address}, func(what string, err error) {
+		a.t.Logf("%s: the client was told %v", what, err)
 		clients.drained()
 		requests.drained()
 	}
-	for _, path := range []string{"/exec/shop/web/c?command=/program&command=deaf&input=1&output=1", "/attach/shop/web/c?input=1&output=1"} {
-		for name, executor := range client.executors(path) {
-			over(name+" "+path, executor.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdin: endless{}, Stdout: io.Discard}))
-			a.runtime.open.drained()
+}
+
+// leave leaves processes that read nothing.
+func leave(t *testing.T, a *api) {
+	for way, goAway := range ways {
+		client, over := a.leaving(goAway)
+		for _, path := range []string{"/exec/shop/web/c?command=/program&command=deaf&input=1&output=1", "/attach/shop/web/c?input=1&output=1"} {
+			for name, executor := range client.executors(path) {
+				over(way+" "+name+" "+path, executor.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdin: endless{}, Stdout: io.Discard}))
+				a.runtime.open.drained()
+			}
 		}
 	}
+}
+
+// Nothing stays of a session with a port from which nobody reads, once the client is gone.
+func TestPortsOfClientsThatAreGone(t *testing.T) {
+	served := run.Served{Pod: &v1.Pod{Spec: v1.PodSpec{HostNetwork: true}}, SandboxID: "any"}
+	served.Pod.Name, served.Pod.Namespace = "web", "shop"
+	a := start(t, runtimeapi.NewRuntimeServiceClient(nil), served)
 	port, connections := deafPort(t)
-	for name, dialer := range client.dialers() {
-		over("port-forward over "+name, pourInto(t, dialer, port))
+	for way, goAway := range ways {
+		client, over := a.leaving(goAway)
+		for name, dialer := range client.dialers() {
+			over(way+", "+name, pourInto(t, dialer, port))
+			end(t, <-connections)
+		}
+		over(way+", WebSocket channels", client.pourChannel(port))
 		end(t, <-connections)
 	}
-	over("port-forward over WebSocket channels", client.pourChannel(port))
-	end(t, <-connections)
 }
 
 // deafPort takes connections, from which nobody reads.
@@ -269,6 +296,90 @@ func (a *api) pourChannel(port string) error {
 		err = socket.WriteMessage(websocket.BinaryMessage, message)
 	}
 	return err
+}
+
+// numbers are bytes of which each is told by its place.
+type numbers struct {
+	at     int
+	wrong  bool
+	enough chan struct{} // what is read ends with it
+}
+
+func (n *numbers) Read(p []byte) (int, error) {
+	select {
+	case <-n.enough:
+		return 0, io.EOF
+	default:
+	}
+	for i := range p {
+		p[i] = byte((n.at + i) % 251)
+	}
+	n.at += len(p)
+	return len(p), nil
+}
+
+func (n *numbers) Write(p []byte) (int, error) {
+	for i, b := range p {
+		n.wrong = n.wrong || b != byte((n.at+i)%251)
+	}
+	n.at += len(p)
+	return len(p), nil
+}
+
+// told is told of what comes, if it is waited for.
+type told chan struct{}
+
+func (c told) Write(p []byte) (int, error) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+// late sends more than is taken, and waits. While it is tried it loses nothing, and learns of nothing.
+func late(t *testing.T, a *api) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := make(told)
+	address, clients := relay(t, a.address, func(from, to net.Conn) {
+		go func() {
+			_, _ = io.Copy(to, from) // the other direction tells of ends
+			to.Close()
+		}()
+		_, _ = io.Copy(io.MultiWriter(from, tried), to)
+	})
+	client := &api{t: t, ca: a.ca, address: address}
+	for name, executor := range client.executors("/exec/shop/web/c?command=/program&command=late&command=" + port + "&input=1&output=1") {
+		if name == "WebSocket v4" {
+			continue // cannot tell the end of standard input
+		}
+		enough := make(chan struct{})
+		said, heard := &numbers{enough: enough}, &numbers{}
+		go func() {
+			process, err := l.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 10 {
+				<-tried
+			}
+			close(enough)
+			process.Close()
+		}()
+		if err := executor.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdin: said, Stdout: heard}); err != nil || heard.at != said.at || heard.wrong {
+			t.Errorf("%s: %d bytes came back of %d, wrong: %t; %v", name, heard.at, said.at, heard.wrong, err)
+		}
+	}
+	clients.drained()
 }
 
 // endless is input without end, and without lines.

@@ -99,23 +99,24 @@ func (f *forwarder) PortForward(_ context.Context, _, _ string, port int32, stre
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(f.ctx, func() { conn.Close() })()
-	return join(conn.(*net.TCPConn), stream)
+	ctx, cancel := context.WithCancel(f.ctx)
+	defer cancel()
+	context.AfterFunc(ctx, func() { conn.Close() })
+	return join(conn.(*net.TCPConn), stream, hold(ctx, stream, stream, f.server.cfg.HeldFor))
 }
 
 // join copies both ways until the pod has said all it has to say; a caller that says no more ends one direction only.
-func join(conn *net.TCPConn, stream io.ReadWriter) error {
-	go func() { // ends when the stream does
-		if _, err := io.Copy(conn, stream); err != nil {
+func join(conn *net.TCPConn, to io.Writer, from io.Reader) error {
+	go func() { // ends when what the caller says does
+		if _, err := io.Copy(conn, from); err != nil {
 			conn.Close()
 			// What nobody takes would keep all that comes after it on the caller's connection, its end as well.
-			_, _ = io.Copy(io.Discard, stream)
+			_, _ = io.Copy(io.Discard, from)
 			return
 		}
 		conn.CloseWrite()
 	}()
-	_, err := io.Copy(stream, conn)
+	_, err := io.Copy(to, conn)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("forward port: %w", err)
 	}

@@ -3,10 +3,12 @@
 // It decides who may ask what, and owns the connections while they last. The API server calls it for its users, and
 // monitoring for itself; the daemon runs it. It knows callers by certificates of the cluster's authority (or tokens, if it is told
 // how to check them) and asks the cluster for every request whether it is allowed; when the cluster cannot be asked, nothing is.
-// When the runtime is gone, requests fail with its error; logs, which are files, stay readable.
+// When the runtime is gone, requests fail with its error; logs, which are files, stay readable. When a client is gone, so is its
+// session, whether or not anybody took what it sent.
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,6 +36,8 @@ type Config struct {
 	Pods    Pods
 	Runtime runtimeapi.RuntimeServiceClient
 	Log     *slog.Logger // optional
+	// HeldFor is how long what a client sends may wait to be taken until the client is tried. Optional: 30 seconds.
+	HeldFor time.Duration
 }
 
 // Pods is what the node's runner knows. It is called from many goroutines.
@@ -61,6 +65,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.NodeName == "" || cfg.TLS == nil || cfg.TLS.ClientCAs == nil || cfg.Authorize == nil || cfg.Pods == nil || cfg.Runtime == nil {
 		return nil, errors.New("configure the node's API: NodeName, TLS with ClientCAs, Authorize, Pods and Runtime are required")
 	}
+	cfg.HeldFor = cmp.Or(cfg.HeldFor, heldFor)
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

@@ -101,7 +101,7 @@ func start(t *testing.T, runtime runtimeapi.RuntimeServiceClient, pods ...run.Se
 	t.Helper()
 	a := &api{t: t, ca: newAuthority(t), list: pods}
 	certificate := a.ca.sign(&x509.Certificate{SerialNumber: big.NewInt(3), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	server, err := serve.New(serve.Config{NodeName: "node", Address: "unused", Pods: a, Runtime: runtime, Authorize: a.authorize,
+	server, err := serve.New(serve.Config{NodeName: "node", Address: "unused", Pods: a, Runtime: runtime, Authorize: a.authorize, HeldFor: 50 * time.Millisecond,
 		TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: a.ca.pool}})
 	if err != nil {
 		t.Fatal(err)

@@ -70,6 +70,13 @@ func main() {
 		io.Copy(os.Stdout, os.Stdin)
 		os.Stderr.WriteString("done")
 		os.Exit(7)
+	case "late": // takes its input when a connection ends
+		c, err := net.Dial("tcp", "127.0.0.1:" + os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		io.Copy(io.Discard, c)
+		io.Copy(os.Stdout, os.Stdin)
 	case "deaf":
 		time.Sleep(time.Hour)
 	case "tty":
@@ -214,6 +221,7 @@ func TestStreams(t *testing.T) {
 		}
 	})
 	t.Run("port-forward", func(t *testing.T) { forward(t, a, port) })
+	t.Run("late", func(t *testing.T) { late(t, a) })
 	t.Run("gone", func(t *testing.T) { leave(t, a) })
 	t.Run("stats", func(t *testing.T) {
 		if code, body := a.get("/stats/summary"); code != 200 || !strings.Contains(body, `"podRef":{"name":"web","namespace":"shop","uid":"uid"}`) || !strings.Contains(body, `"workingSetBytes":`) {
