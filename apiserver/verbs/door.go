@@ -59,15 +59,10 @@ func (v *Verbs) findDoor(c *call, info *chain.Info) (handler, error) {
 // offer says in which forms an object, or what a subresource makes of it, is answered.
 func offer(r *resource.Resource, door string) encode.Offer {
 	forms := encode.OfferOf(r)
-	if s := view(r, door); s != nil && s.NoTables || hasBody(r, door) {
+	if s := view(r, door); s != nil && s.NoTables || doors[r.Table()+"/"+door] != nil { // no columns are known of another kind
 		forms &^= encode.Tables
 	}
 	return forms
-}
-
-// hasBody says whether a subresource is of another kind than the object, such as a TokenRequest: no columns are known of it.
-func hasBody(r *resource.Resource, name string) bool {
-	return slices.ContainsFunc(r.Subresources, func(s resource.Subresource) bool { return s.Name == name && !s.Body.Empty() })
 }
 
 // view is the subresource of a name that shows the object itself, or nil.
