@@ -85,6 +85,9 @@ type source struct {
 
 // coerceMetadata is coerce for an object of which no more is known than that it is one.
 func coerceMetadata(u *unstructured.Unstructured, from source) (unknown []string, err error) {
+	if err := typeIsText(u); err != nil {
+		return nil, err
+	}
 	if _, err := schema.ParseGroupVersion(u.GetAPIVersion()); err != nil {
 		return nil, err
 	}
@@ -95,9 +98,22 @@ func coerceMetadata(u *unstructured.Unstructured, from source) (unknown []string
 	return unknown, objectmeta.SetObjectMeta(u.Object, meta)
 }
 
+// typeIsText refuses a kind or version that is there and no text: a JSON patch may leave null.
+func typeIsText(u *unstructured.Unstructured) error {
+	for _, name := range [...]string{"kind", "apiVersion"} {
+		if _, _, err := unstructured.NestedString(u.Object, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // coerce gives the object the form that decoding gives to objects of Go types: metadata without what nobody knows, no fields
 // that the schema has not, no nulls where there may be none.
 func (s *compiled) coerce(u *unstructured.Unstructured, from source) (unknown []string, err error) {
+	if err := typeIsText(u); err != nil {
+		return nil, err
+	}
 	kind, apiVersion := u.GetKind(), u.GetAPIVersion()
 	meta, has, unknown, err := objectmeta.GetObjectMetaWithOptions(u.Object, objectmeta.ObjectMetaOptions{
 		DropMalformedFields: from.stored, ReturnUnknownFieldPaths: from.paths})
