@@ -58,12 +58,15 @@ func (v Validation) strict() bool { return v != metav1.FieldValidationIgnore }
 // Decode reads a body into into, whose type is gvk. Its warnings are the strict errors of a body that is to be
 // accepted with warnings. Its errors are Bad Request Statuses.
 func Decode(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Object, validation Validation) (warnings []string, err error) {
-	strict, err := decodeAny(body, f, gvk, into, validation)
+	strict, got, err := decodeAny(body, f, gvk, into, validation)
 	if err != nil {
 		return nil, err
 	}
 	if len(strict) > 0 && validation != metav1.FieldValidationWarn && validation != "" {
 		return nil, decodeError(runtime.NewStrictDecodingError(strict), gvk, &gvk, body)
+	}
+	if err := otherVersion(got.GroupVersion(), gvk.GroupVersion()); err != nil {
+		return nil, err
 	}
 	for _, e := range strict {
 		warnings = append(warnings, e.Error())
@@ -73,12 +76,12 @@ func Decode(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Obj
 }
 
 // decodeAny reads a body, and gives what is wrong with it strictly apart from what makes it unreadable.
-func decodeAny(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Object, validation Validation) (strict []error, err error) {
+func decodeAny(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.Object, validation Validation) (strict []error, got schema.GroupVersionKind, err error) {
 	types := oneType{gvk, into}
 	var s runtime.Decoder
 	if f == Protobuf {
 		if tooDeep(body, into) {
-			return nil, decodeError(errTooDeep, gvk, nil, body)
+			return nil, got, decodeError(errTooDeep, gvk, nil, body)
 		}
 		s = protobuf.NewSerializer(types, types)
 	} else {
@@ -89,16 +92,19 @@ func decodeAny(body []byte, f Format, gvk schema.GroupVersionKind, into runtime.
 	if err != nil {
 		found, ok := runtime.AsStrictDecodingError(err)
 		if !ok {
-			return nil, decodeError(err, gvk, actual, body)
+			return nil, got, decodeError(err, gvk, actual, body)
 		}
 		strict = found.Errors()
 	}
-	fatal := len(strict) > 0 && validation == metav1.FieldValidationStrict // is told of first
-	if !fatal && actual.GroupVersion() != gvk.GroupVersion() {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf(
-			"the API version in the data (%s) does not match the expected API version (%v)", actual.GroupVersion(), gvk.GroupVersion()))
+	return strict, *actual, nil
+}
+
+// otherVersion refuses a body of another version than the path's. What is wrong with the body itself is told of first.
+func otherVersion(got, want schema.GroupVersion) error {
+	if got == want {
+		return nil
 	}
-	return strict, nil
+	return apierrors.NewBadRequest(fmt.Sprintf("the API version in the data (%s) does not match the expected API version (%v)", got, want))
 }
 
 // decodeError says which kind was expected and what came instead.

@@ -162,16 +162,18 @@ func (v *Version) Decode(body []byte, f Format, validation Validation) (resource
 	if f == Protobuf {
 		return nil, nil, unsupportedMediaType(mediaTypes[:Protobuf])
 	}
-	strict, err := decodeAny(body, f, v.Kind, obj, validation)
+	strict, got, err := decodeAny(body, f, v.Kind, obj, validation)
 	if err != nil {
 		return nil, nil, err
 	}
-	got := obj.GetObjectKind().GroupVersionKind()
 	if strict, err = v.Admit(obj, strict, validation); err != nil {
 		return nil, nil, decodeError(err, v.Kind, &got, body)
 	}
 	if len(strict) > 0 && validation == metav1.FieldValidationStrict {
 		return nil, nil, decodeError(runtime.NewStrictDecodingError(strict), v.Kind, &got, body)
+	}
+	if err := otherVersion(got.GroupVersion(), v.Kind.GroupVersion()); err != nil {
+		return nil, nil, err
 	}
 	var warnings []string
 	for _, e := range strict {
