@@ -12,6 +12,9 @@ func TestLastWritesOfPods(t *testing.T) {
 	event := func(is, kind, meta string) string {
 		return "{type: " + is + ", object: {kind: " + kind + ", metadata: {" + meta + "}}}"
 	}
+	row := func(is, meta string) string {
+		return "{type: " + is + ", object: {kind: Table, rows: [{object: {kind: PartialObjectMetadata, metadata: {" + meta + "}}}]}}"
+	}
 	at := "deletionGracePeriodSeconds: 0, uid: "
 	for _, c := range []struct {
 		events []string
@@ -23,6 +26,7 @@ func TestLastWritesOfPods(t *testing.T) {
 		{[]string{event("MODIFIED", "Pod", "finalizers: [f], "+at+"a"), event("DELETED", "Pod", at+"a")}, []int{0, 1}},
 		{[]string{event("MODIFIED", "Pod", "uid: a"), event("DELETED", "Pod", at+"a")}, []int{0, 1}},
 		{[]string{event("MODIFIED", "Pod", at+"a"), event("DELETED", "Pod", "uid: a")}, []int{0, 1}},
+		{[]string{row("MODIFIED", at+"a"), row("DELETED", at+"a")}, []int{1}},
 		{[]string{event("MODIFIED", "Job", at+"a"), event("DELETED", "Job", at+"a")}, []int{0, 1}},
 	} {
 		var events, want []map[string]any
