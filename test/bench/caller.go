@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -85,18 +87,28 @@ func (c caller) patch(t target, name, subresource, patch string) error {
 	return c.conn.Discard()
 }
 
-// list reads into the buffer, which it returns, larger if it had to be.
-func (c caller) list(t target, selector string, into *bytes.Buffer) error {
+// list counts the items of a list.
+func (c caller) list(t target, selector string) (int, error) {
 	query := ""
 	if selector != "" {
 		query = "?labelSelector=" + url.QueryEscape(selector)
 	}
 	if err := c.do("GET", t.path()+query, "", nil); err != nil {
-		return err
+		return 0, err
 	}
-	into.Reset()
-	_, err := into.ReadFrom(c.conn)
-	return err
+	var count itemCount
+	for {
+		piece, err := c.conn.Piece()
+		if errors.Is(err, io.EOF) {
+			return count.items, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if err := count.add(piece); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // watch begins a watch: its stream is what the connection reads from here on. See frames.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -21,52 +22,82 @@ const (
 	itemField = 2
 )
 
-// countItems is the number of items of an encoded list, which are skipped over.
-func countItems(answer []byte) (int, error) {
-	body, ok := bytes.CutPrefix(answer, []byte(magic))
-	if !ok {
-		return 0, errors.New("the answer is not in protobuf")
-	}
-	var list []byte
-	if err := fields(body, func(number protowire.Number, value []byte) {
-		if number == rawField {
-			list = value
-		}
-	}); err != nil {
-		return 0, err
-	}
-	items := 0
-	err := fields(list, func(number protowire.Number, _ []byte) {
-		if number == itemField {
-			items++
-		}
-	})
-	return items, err
+// itemCount counts the items of an encoded list as its pieces come, skipping over what they hold.
+type itemCount struct {
+	items   int
+	skip    int    // bytes that are passed over
+	begun   bool   // behind the magic
+	inList  bool   // inside the raw field
+	partial []byte // the tag and length that the last piece left unfinished
 }
 
-// fields calls f with each field of a message that has a length.
-func fields(message []byte, f func(protowire.Number, []byte)) error {
-	for len(message) > 0 {
-		number, kind, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			return fmt.Errorf("read protobuf: %w", protowire.ParseError(n))
+// add takes the next piece.
+func (c *itemCount) add(piece []byte) error {
+	for {
+		n := min(c.skip, len(piece))
+		piece, c.skip = piece[n:], c.skip-n
+		if len(piece) == 0 {
+			return nil
 		}
-		message = message[n:]
-		if kind != protowire.BytesType {
-			if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
-				return fmt.Errorf("read protobuf: %w", protowire.ParseError(n))
-			}
-			message = message[n:]
-			continue
+		if len(c.partial) > 0 {
+			piece = append(c.partial, piece...)
+			c.partial = nil
 		}
-		value, n := protowire.ConsumeBytes(message)
-		if n < 0 {
-			return fmt.Errorf("read protobuf: %w", protowire.ParseError(n))
+		n, err := c.head(piece)
+		if err != nil {
+			return err
 		}
-		f(number, value)
-		message = message[n:]
+		if n == 0 {
+			c.partial = bytes.Clone(piece)
+			return nil
+		}
+		piece = piece[n:]
 	}
-	return nil
+}
+
+// head reads what stands before the next bytes to skip, and returns its length: zero if the piece ends within.
+func (c *itemCount) head(piece []byte) (int, error) {
+	if !c.begun {
+		if len(piece) < len(magic) {
+			return 0, nil
+		}
+		if string(piece[:len(magic)]) != magic {
+			return 0, errors.New("the answer is not in protobuf")
+		}
+		c.begun = true
+		return len(magic), nil
+	}
+	number, kind, n := protowire.ConsumeTag(piece)
+	if n < 0 {
+		return unfinished(n)
+	}
+	if kind != protowire.BytesType {
+		m := protowire.ConsumeFieldValue(number, kind, piece[n:])
+		if m < 0 {
+			return unfinished(m)
+		}
+		return n + m, nil
+	}
+	size, m := protowire.ConsumeVarint(piece[n:])
+	if m < 0 {
+		return unfinished(m)
+	}
+	if !c.inList && number == rawField {
+		c.inList = true // what follows are the list's own fields
+		return n + m, nil
+	}
+	if c.inList && number == itemField {
+		c.items++
+	}
+	c.skip = int(size)
+	return n + m, nil
+}
+
+func unfinished(n int) (int, error) {
+	if err := protowire.ParseError(n); !errors.Is(err, io.ErrUnexpectedEOF) {
+		return 0, fmt.Errorf("read protobuf: %w", err)
+	}
+	return 0, nil
 }
 
 // frames calls f with each event of a watch in protobuf as it came, and with the time at which its last byte had, until f is done

@@ -26,6 +26,7 @@ import (
 const (
 	window    = 1 << 30 // bytes that a server may send before it hears of it: more than any answer
 	frameSize = 16 << 10
+	frameHead = 9 // bytes before a frame's payload
 	read      = 64 << 10
 )
 
@@ -39,6 +40,8 @@ type Request struct {
 // Conn is a connection with at most one request under way. It belongs to one goroutine.
 type Conn struct {
 	conn      net.Conn
+	in        *bufio.Reader
+	spent     int // bytes of in that data was in
 	authority string
 	out       bytes.Buffer // frames that go out with the next flush
 	frames    *http2.Framer
@@ -70,7 +73,8 @@ func Dial(ctx context.Context, cfg *rest.Config) (*Conn, error) {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
 	c := &Conn{stream: ^uint32(0), ended: true, conn: conn, authority: server.Host, left: frameSize*4 - 1, perStream: frameSize*4 - 1}
-	c.frames = http2.NewFramer(&c.out, bufio.NewReaderSize(conn, read))
+	c.in = bufio.NewReaderSize(conn, read)
+	c.frames = http2.NewFramer(&c.out, c.in)
 	c.frames.SetReuseFrames()
 	c.frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.encoder = hpack.NewEncoder(&c.header)
@@ -208,6 +212,13 @@ func (c *Conn) Discard() error {
 
 // next reads one frame. What it gives of a body is valid until the next.
 func (c *Conn) next() error {
+	if _, err := c.in.Discard(c.spent); err != nil {
+		return fmt.Errorf("read frame: %w", err)
+	}
+	c.spent = 0
+	if mine, err := c.nextData(); mine || err != nil {
+		return err
+	}
 	frame, err := c.frames.ReadFrame()
 	if err != nil {
 		return fmt.Errorf("read frame: %w", err)
@@ -249,6 +260,25 @@ func (c *Conn) next() error {
 		return fmt.Errorf("the server ends the connection: %s %s", f.ErrCode, f.DebugData())
 	}
 	return nil
+}
+
+// nextData takes a frame of data from where it lies: by the library's reader it would be copied. False: it is no such frame.
+func (c *Conn) nextData() (bool, error) {
+	head, err := c.in.Peek(frameHead)
+	if err != nil {
+		return false, fmt.Errorf("read frame: %w", err)
+	}
+	size, flags := int(head[0])<<16|int(head[1])<<8|int(head[2]), http2.Flags(head[4])
+	if http2.FrameType(head[3]) != http2.FrameData || flags.Has(http2.FlagDataPadded) || frameHead+size > read {
+		return false, nil
+	}
+	frame, err := c.in.Peek(frameHead + size)
+	if err != nil {
+		return false, fmt.Errorf("read frame: %w", err)
+	}
+	c.spent = len(frame)
+	c.data, c.ended = frame[frameHead:], flags.Has(http2.FlagDataEndStream)
+	return true, c.giveBack(int64(size))
 }
 
 // giveBack lets the server send more once it has sent a quarter of what it may.
