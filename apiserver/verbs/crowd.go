@@ -2,6 +2,7 @@ package verbs
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,13 +50,14 @@ func (c *crowd) shared() *encode.Frames {
 	return c.frames.Load()
 }
 
-// pause is called by one of the crowd that has written. It returns when it may look for more; false if ctx ended first.
+// pause is called by one of the crowd that has written. It returns when it may look for more; false if ctx ended first. Chance has
+// a part in when that is: otherwise all would write at once, and wait at once.
 func (c *crowd) pause(ctx context.Context, clock clock.Clock) bool {
 	wait := min(mostWait, time.Duration(c.size.Load())*writeCost)
 	if wait < leastWait {
 		return true
 	}
-	timer := clock.NewTimer(wait)
+	timer := clock.NewTimer(wait/2 + rand.N(wait))
 	defer timer.Stop()
 	select {
 	case <-timer.C():

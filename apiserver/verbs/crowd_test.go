@@ -35,13 +35,14 @@ func TestCrowd(t *testing.T) {
 		for !clock.HasWaiters() {
 			runtime.Gosched()
 		}
-		clock.Step(time.Duration(step.millis)*time.Millisecond - 1)
+		wait := time.Duration(step.millis) * time.Millisecond
+		clock.Step(wait/2 - 1)
 		select {
 		case <-done:
-			t.Fatalf("%d watchers waited less than %d ms", step.size, step.millis)
+			t.Fatalf("%d watchers waited less than half of %v", step.size, wait)
 		default:
 		}
-		clock.Step(1)
+		clock.Step(wait)
 		if !<-done {
 			t.Fatal("the pause ended the watch")
 		}
