@@ -19,7 +19,7 @@ import (
 const (
 	writeCost = 100 * time.Microsecond // of a write, ours and the client's together
 	leastWait = time.Millisecond       // less is not worth a timer
-	mostWait  = 100 * time.Millisecond
+	mostWait  = 100 * time.Millisecond // and by chance half as much again
 )
 
 // manyWatch is how many make it worth to keep what one of them sends for the others.
