@@ -65,8 +65,8 @@ func newIssuer(config api.JWTAuthenticator, own []string, now func() time.Time) 
 var asymmetric = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512}
 
 // verify is the check of signatures, dates and issuer. The keys are fetched when the first token comes, and when one is signed
-// with a key that is not known, unless they are fresh. Requests that come while the issuer is asked for the first time wait for its answer, each
-// no longer than its client does.
+// with a key that is not known, unless they are fresh. Requests that come while the issuer is asked for the first time wait for
+// its answer, each no longer than its client does.
 func (i *issuer) verify(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	if verifier, err := i.known(); verifier != nil || err != nil {
 		return verifier, err
